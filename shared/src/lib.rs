@@ -1,1 +1,20 @@
+//! The library under every function: what a subscription is, where it is kept, how Stripe is asked,
+//! and the one road from Stripe to the table.
+//!
+//! Dependencies point one way: `domain` ← `store`, `stripe`, `auth` ← `sync`, `gate` ← `http`, `boot`.
+//! AWS SDK types stop inside `store` and `secrets`; async-stripe types stop inside `stripe::live`.
 
+pub mod auth;
+pub mod boot;
+pub mod books;
+pub mod clock;
+pub mod config;
+pub mod domain;
+pub mod gate;
+pub mod http;
+pub mod https_client;
+pub mod secrets;
+pub mod store;
+pub mod stripe;
+pub mod sync;
+pub mod telemetry;

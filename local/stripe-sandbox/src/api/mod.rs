@@ -1,0 +1,1 @@
+//! The HTTP API under `/v1`: one file for each resource; what they share is in `pipeline`, `lists`, `expand` and `search`.

@@ -1,0 +1,30 @@
+//! Products and prices, as the catalogue records keep them.
+
+use super::{Currency, Interval, PriceId, ProductId};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Product {
+    pub id: ProductId,
+    pub name: String,
+    pub active: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Price {
+    pub id: PriceId,
+    pub product: ProductId,
+    pub active: bool,
+    /// Nothing for prices with tiers or a custom amount.
+    pub unit_amount_minor: Option<i64>,
+    pub currency: Currency,
+    /// Nothing for a one-off price.
+    pub interval: Option<Interval>,
+    pub lookup_key: Option<String>,
+}
+
+impl Price {
+    /// Only an active, recurring price can be the choice of a subscription checkout.
+    pub fn can_be_subscribed(&self) -> bool {
+        self.active && self.interval.is_some()
+    }
+}

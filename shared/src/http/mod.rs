@@ -1,0 +1,1 @@
+//! The edge: requests in, replies out, and the only table of statuses.

@@ -1,0 +1,1 @@
+//! The one road from Stripe to the table.

@@ -1,0 +1,1 @@
+//! JSON log lines and the one wide line per request.
