@@ -2,22 +2,71 @@
 
 use std::sync::Arc;
 
+use aws_config::SdkConfig;
+
+use crate::auth::Authenticator;
+pub use crate::aws::AwsEndpoints;
 use crate::books::Books;
 use crate::clock::Clock;
 use crate::config::{Config, Misconfigured};
 use crate::domain::Mode;
 use crate::secrets::SecretStore;
+use crate::store::{self, Store};
+use crate::{aws, config, telemetry};
 
 /// Built once per process and lent to every function.
 pub struct Core {
     pub config: Config,
     pub clock: Clock,
     pub secrets: Arc<SecretStore>,
+    dynamodb: aws_sdk_dynamodb::Client,
 }
 
 impl Core {
+    /// A function's own start: logging first, so that whatever is missing can be said.
+    pub async fn from_environment() -> Result<Core, Misconfigured> {
+        telemetry::start(config::log_level());
+        let config = Config::from_environment()?;
+        let endpoints = AwsEndpoints::of(&config.aws);
+        aws::require(&config.aws, &endpoints)?;
+        Ok(Core::assemble(config, Clock::default(), endpoints).await)
+    }
+
+    /// The same parts for the local stack and tests, which bring their own values.
+    pub async fn assemble(config: Config, clock: Clock, endpoints: AwsEndpoints) -> Core {
+        let sdk = aws::sdk_config(&config.aws);
+        Core::on(config, clock, &sdk, &endpoints)
+    }
+
+    fn on(config: Config, clock: Clock, sdk: &SdkConfig, endpoints: &AwsEndpoints) -> Core {
+        let secrets = Arc::new(SecretStore::new(
+            crate::secrets::client(sdk, endpoints.secrets_manager.as_deref()),
+            &config,
+            clock.clone(),
+        ));
+        let dynamodb = store::client(sdk, endpoints.dynamodb.as_deref());
+        Core { config, clock, secrets, dynamodb }
+    }
+
     /// The table and Stripe of one mode, paired.
-    pub fn books(&self, _mode: Mode) -> Result<Books, Misconfigured> {
+    pub fn books(&self, mode: Mode) -> Result<Books, Misconfigured> {
+        let _store = self.store(mode)?;
         todo!()
+    }
+
+    /// One mode's records alone, for functions that never ask Stripe.
+    pub fn store(&self, mode: Mode) -> Result<Store, Misconfigured> {
+        let table_name = self.config.require_table_name()?.to_owned();
+        Ok(Store::new(self.dynamodb.clone(), table_name, mode))
+    }
+
+    /// Who is calling, by this mode's token keys.
+    pub fn caller_check(&self) -> Authenticator {
+        Authenticator::new(
+            Arc::clone(&self.secrets),
+            self.config.mode,
+            self.clock.clone(),
+            self.config.jwt_audience.clone(),
+        )
     }
 }

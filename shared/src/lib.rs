@@ -5,14 +5,18 @@
 //! AWS SDK types stop inside `store` and `secrets`; async-stripe types stop inside `stripe::live`.
 
 pub mod auth;
-pub mod boot;
+pub mod aws;
 pub mod books;
+pub mod boot;
+pub mod causes;
 pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod gate;
 pub mod http;
 pub mod https_client;
+#[cfg(test)]
+mod scripted_server;
 pub mod secrets;
 pub mod store;
 pub mod stripe;

@@ -1,1 +1,6 @@
-fn main() {}
+use shared::boot::Core;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    webhook::function(&Core::from_environment().await).serve().await
+}

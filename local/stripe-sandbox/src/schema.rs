@@ -60,6 +60,12 @@ impl Schema {
         Self { operations }
     }
 
+    /// Whether an operation is in the table.
+    #[cfg(test)]
+    pub fn knows(&self, operation: &str) -> bool {
+        self.operations.contains_key(operation)
+    }
+
     /// Checks a request's parameters and gives them back typed; an unset (`clear`ed) parameter is null.
     pub fn read(&self, operation: &str, form: &Tree) -> Result<Value, ApiError> {
         match self.operations.get(operation) {

@@ -46,6 +46,7 @@ pub fn decide(account: &Account, policy: Policy, now: Timestamp) -> Access {
     let best = account
         .subscriptions
         .iter()
+        .filter(|subscription| !account.is_customer_deleted(&subscription.customer))
         .filter(|subscription| grants(subscription, policy, now))
         .max_by_key(|subscription| rank(&subscription.status));
     match best {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Card, CheckoutClaim, Customer, CustomerId, PaymentMethodId, Subscription, TrialClaim, UserId};
+use super::{Card, CheckoutChoice, CheckoutClaim, Customer, CustomerId, CustomerMirror, Subscription, TrialClaim, UserId};
 
 /// The user's partition of the table.
 #[derive(Clone, Debug)]
@@ -12,8 +12,8 @@ pub struct Account {
     pub trial: Option<TrialClaim>,
     pub subscriptions: Vec<Subscription>,
     pub cards: Vec<Card>,
-    /// The customer's default card, charged by subscriptions that name none.
-    pub default_card: Option<PaymentMethodId>,
+    /// What Stripe last said of the user's customers: one, unless an operator linked more.
+    pub mirrors: Vec<CustomerMirror>,
     pub checkout: Option<CheckoutClaim>,
 }
 
@@ -26,7 +26,7 @@ impl Account {
             trial: None,
             subscriptions: Vec::new(),
             cards: Vec::new(),
-            default_card: None,
+            mirrors: Vec::new(),
             checkout: None,
         }
     }
@@ -59,8 +59,28 @@ impl Account {
 
     /// The card that pays for the subscription, when it is known.
     pub fn card_of(&self, subscription: &Subscription) -> Option<&Card> {
-        let wanted = subscription.default_payment_method.as_ref().or(self.default_card.as_ref())?;
+        let of_customer = || self.mirror(&subscription.customer)?.default_payment_method.as_ref();
+        let wanted = subscription.default_payment_method.as_ref().or_else(of_customer)?;
         self.cards.iter().find(|card| card.id == *wanted && !card.is_detached)
+    }
+
+    /// The open session that the same choice may be sent to again: not about to expire, and not older than a
+    /// subscription, which may be what it became.
+    pub fn reusable_checkout(&self, choice: &CheckoutChoice, now: Timestamp) -> Option<&CheckoutClaim> {
+        const LEAST_LEFT_SECONDS: i64 = 120;
+        let claim = self.checkout.as_ref().filter(|claim| !claim.is_closed && claim.choice == *choice)?;
+        let has_time_left = claim.expires_at.as_second() - now.as_second() > LEAST_LEFT_SECONDS;
+        let is_newest = self.subscriptions.iter().all(|subscription| subscription.created_at < claim.opened_at);
+        (has_time_left && is_newest).then_some(claim)
+    }
+
+    fn mirror(&self, customer: &CustomerId) -> Option<&CustomerMirror> {
+        self.mirrors.iter().find(|mirror| mirror.id == *customer)
+    }
+
+    /// Whether Stripe said that the customer was deleted: its subscriptions serve nobody.
+    pub fn is_customer_deleted(&self, customer: &CustomerId) -> bool {
+        self.mirror(customer).is_some_and(|mirror| mirror.is_deleted)
     }
 
     /// The customer whose portal serves the user: the one of the subscription shown, else the user's own.
@@ -77,7 +97,7 @@ impl Account {
 mod tests {
     use super::*;
     use crate::domain::subscription::tests::subscription;
-    use crate::domain::{Status, SubscriptionId};
+    use crate::domain::{PaymentMethodId, Status, SubscriptionId};
 
     fn account(subscriptions: Vec<Subscription>) -> Account {
         Account { subscriptions, ..Account::empty(UserId::parse("42").unwrap()) }

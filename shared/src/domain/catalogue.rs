@@ -7,6 +7,8 @@ pub struct Product {
     pub id: ProductId,
     pub name: String,
     pub active: bool,
+    /// Final: a deleted product never comes back.
+    pub deleted: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,11 +22,13 @@ pub struct Price {
     /// Nothing for a one-off price.
     pub interval: Option<Interval>,
     pub lookup_key: Option<String>,
+    /// Final: a deleted price never comes back.
+    pub deleted: bool,
 }
 
 impl Price {
     /// Only an active, recurring price can be the choice of a subscription checkout.
     pub fn can_be_subscribed(&self) -> bool {
-        self.active && self.interval.is_some()
+        self.active && !self.deleted && self.interval.is_some()
     }
 }

@@ -19,12 +19,41 @@ pub struct Customer {
     pub generation: u64,
     /// When the creation of the customer was begun, while `id` is nothing.
     pub creating_since: Option<Timestamp>,
+    /// How many creations Stripe answered with a failure: part of the idempotency key, since Stripe replays failures.
+    pub creation_attempt: u64,
 }
 
 /// Without the personal fields: they must not reach a log.
 impl fmt::Debug for Customer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Customer").field("id", &self.id).field("generation", &self.generation).finish_non_exhaustive()
+        formatter
+            .debug_struct("Customer")
+            .field("id", &self.id)
+            .field("generation", &self.generation)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A customer as Stripe last showed it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CustomerMirror {
+    pub id: CustomerId,
+    pub email: Option<String>,
+    pub name: Option<String>,
+    /// `invoice_settings.default_payment_method`: charged by subscriptions that name none.
+    pub default_payment_method: Option<PaymentMethodId>,
+    /// Final: a deleted customer never comes back.
+    pub is_deleted: bool,
+}
+
+/// Without the personal fields: they must not reach a log.
+impl fmt::Debug for CustomerMirror {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("CustomerMirror")
+            .field("id", &self.id)
+            .field("is_deleted", &self.is_deleted)
+            .finish_non_exhaustive()
     }
 }
 
@@ -57,6 +86,17 @@ pub struct CheckoutClaim {
     pub url: String,
     pub expires_at: Timestamp,
     pub choice: CheckoutChoice,
+    /// When the session was opened: a subscription that came later makes it a thing of the past.
+    pub opened_at: Timestamp,
     /// Grows with every session of the user; part of the idempotency key.
     pub attempt: u64,
+    /// Paid, expired or given up: kept for its `attempt`.
+    pub is_closed: bool,
+}
+
+impl CheckoutClaim {
+    /// Whether the session may still be open at Stripe.
+    pub fn may_be_open(&self, now: Timestamp) -> bool {
+        !self.is_closed && now < self.expires_at
+    }
 }

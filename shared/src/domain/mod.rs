@@ -14,7 +14,7 @@ pub mod trial;
 pub use access::{Access, Denial, Policy};
 pub use account::Account;
 pub use catalogue::{Price, Product};
-pub use customer::{Card, CheckoutClaim, CheckoutChoice, Customer};
+pub use customer::{Card, CheckoutChoice, CheckoutClaim, Customer, CustomerMirror};
 pub use ids::{
     CheckoutSessionId, CustomerId, EndpointId, EventId, InvalidId, InvoiceId, PaymentMethodId, PriceId, ProductId,
     SubscriptionId, UserId,

@@ -11,9 +11,8 @@ pub struct Currency([u8; 3]);
 
 /// Currencies without a minor unit: <https://docs.stripe.com/currencies#zero-decimal>.
 /// ISK and UGX are absent: Stripe keeps them as two-decimal for backward compatibility.
-const ZERO_DECIMAL: [&str; 15] = [
-    "BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF",
-];
+const ZERO_DECIMAL: [&str; 15] =
+    ["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"];
 /// Currencies with a thousandth: <https://docs.stripe.com/currencies#three-decimal>.
 const THREE_DECIMAL: [&str; 5] = ["BHD", "JOD", "KWD", "OMR", "TND"];
 

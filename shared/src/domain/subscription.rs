@@ -172,7 +172,15 @@ pub(crate) mod tests {
     /// Any status, with a period that began within 40 days of a fixed instant.
     pub(crate) fn any_subscription() -> impl Strategy<Value = Subscription> {
         let statuses = [
-            "incomplete", "incomplete_expired", "trialing", "active", "past_due", "canceled", "unpaid", "paused", "new",
+            "incomplete",
+            "incomplete_expired",
+            "trialing",
+            "active",
+            "past_due",
+            "canceled",
+            "unpaid",
+            "paused",
+            "new",
         ];
         let status = prop::sample::select(statuses.to_vec());
         (status, "[a-z]{6}", 1_756_600_000_i64..1_760_000_000).prop_map(|(status, id, period_start)| {

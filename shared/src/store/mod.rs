@@ -1,10 +1,31 @@
 //! DynamoDB, and only DynamoDB: the keys, the items, the reads and the conditional writes.
+//!
+//! What the writes mean is decided in `sync`; here is only what is kept where and under which condition it may change.
 
-use crate::domain::{Account, Mode, UserId};
+mod change;
+mod commit;
+mod event;
+mod items;
+mod keys;
+mod read;
+mod record;
+
+use aws_config::SdkConfig;
+
+pub use change::Change;
+pub use commit::{Commit, Owner, Refusal, Standing};
+pub use event::{EventRecord, KnownEvent, Outcome};
+pub use keys::Partition;
+pub use read::Parked;
+pub use record::{AsOf, Guard, Stored};
+
+use crate::domain::Mode;
 
 /// One mode's view of the table: every key it can form starts with its mode.
 #[derive(Clone)]
 pub struct Store {
+    client: aws_sdk_dynamodb::Client,
+    table_name: String,
     mode: Mode,
 }
 
@@ -18,13 +39,19 @@ pub enum StoreError {
     Unreadable { doing: String, detail: String },
 }
 
+/// A connection to DynamoDB for [`Store::new`]; `endpoint_url` nothing means AWS's own.
+pub fn client(config: &SdkConfig, endpoint_url: Option<&str>) -> aws_sdk_dynamodb::Client {
+    let mut builder = aws_sdk_dynamodb::config::Builder::from(config);
+    builder.set_endpoint_url(endpoint_url.map(str::to_owned));
+    aws_sdk_dynamodb::Client::from_conf(builder.build())
+}
+
 impl Store {
-    pub fn mode(&self) -> Mode {
-        self.mode
+    pub fn new(client: aws_sdk_dynamodb::Client, table_name: String, mode: Mode) -> Store {
+        Store { client, table_name, mode }
     }
 
-    /// Everything known of a user, with one strongly consistent query.
-    pub async fn read_account(&self, _user: &UserId) -> Result<Account, StoreError> {
-        todo!()
+    pub fn mode(&self) -> Mode {
+        self.mode
     }
 }

@@ -84,7 +84,9 @@ pub struct CheckoutSession {
     pub user: Option<UserId>,
     /// What the customer typed. Personal: never logged.
     pub customer_email: Option<String>,
-    /// The subscription, whole, when the session made one.
+    /// The subscription the session made, whether or not it was sent whole.
+    pub subscription_id: Option<SubscriptionId>,
+    /// The subscription, whole, when the session made one and the reply was asked to hold it.
     pub subscription: Option<OwnedSubscription>,
 }
 
@@ -96,7 +98,9 @@ pub struct StripeCustomer {
     pub user: Option<UserId>,
     pub email: Option<String>,
     pub name: Option<String>,
-    /// `invoice_settings.default_payment_method`, whole.
+    /// `invoice_settings.default_payment_method`, whether or not it was sent whole; else the older `default_source`.
+    pub default_payment_method: Option<PaymentMethodId>,
+    /// `invoice_settings.default_payment_method`, when Stripe sent it whole.
     pub default_card: Option<Card>,
 }
 
@@ -113,7 +117,7 @@ pub trait StripeGateway: Send + Sync {
     async fn find_customer(&self, user: &UserId, email: Option<&str>) -> Result<Option<CustomerId>, StripeError>;
 
     /// With its default payment method. Nothing when Stripe does not know the customer.
-    async fn get_customer(&self, customer: &CustomerId) -> Result<Option<StripeCustomer>, StripeError>;
+    async fn get_customer(&self, customer: &CustomerId) -> Result<Option<Snapshot<StripeCustomer>>, StripeError>;
 
     async fn create_checkout_session(
         &self,
@@ -139,7 +143,10 @@ pub trait StripeGateway: Send + Sync {
         subscription: &SubscriptionId,
     ) -> Result<Option<Snapshot<OwnedSubscription>>, StripeError>;
 
-    async fn get_payment_method(&self, payment_method: &PaymentMethodId) -> Result<Option<Card>, StripeError>;
+    async fn get_payment_method(
+        &self,
+        payment_method: &PaymentMethodId,
+    ) -> Result<Option<Snapshot<Card>>, StripeError>;
 
     async fn get_price(&self, price: &PriceId) -> Result<Option<Snapshot<Price>>, StripeError>;
 

@@ -1,1 +1,164 @@
-//! stub
+//! How a request reaches Stripe: over pooled connections, within a deadline, tried again when that is safe and useful.
+//!
+//! What is worth another try is decided in `retry`, what an answer means in `answer`, with which key in [`KeySource`].
+//! async-stripe's own client has no timeout, reuses no connection and retries without jitter; its typed requests are
+//! sent from here instead. Parameters and bodies are never logged.
+
+mod answer;
+mod key_source;
+mod retry;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderValue, Method, Request, Uri};
+use http_body_util::Full;
+use stripe_client_core::{CustomizedStripeRequest, RequestBuilder, StripeClient, StripeClientErr, StripeMethod};
+use tokio::time::Instant;
+use tracing::{info, instrument};
+use url::Url;
+
+pub use answer::Reply;
+pub use key_source::KeySource;
+pub use retry::Patience;
+
+use self::answer::Failure;
+use super::{API_VERSION, StripeError};
+use crate::causes::causes;
+use crate::clock::Clock;
+use crate::https_client::{HttpsClient, HttpsError, read_body};
+
+const OUR_NAME: &str = concat!("stripe-subscriptions/", env!("CARGO_PKG_VERSION"), " (Rust; AWS Lambda)");
+
+/// A full page of a hundred expanded subscriptions is about 1 MB.
+const REPLY_MAX_BYTES: usize = 8 * 1024 * 1024;
+
+/// One Stripe account as its key sees it. A clone shares the connections.
+#[derive(Clone)]
+pub struct Transport {
+    https: HttpsClient,
+    /// Without a trailing slash.
+    api_url: String,
+    keys: KeySource,
+    clock: Clock,
+    patience: Patience,
+}
+
+impl Transport {
+    pub fn new(https: HttpsClient, api_url: &Url, keys: KeySource, clock: Clock) -> Transport {
+        let api_url = api_url.as_str().trim_end_matches('/').to_owned();
+        Transport { https, api_url, keys, clock, patience: Patience::default() }
+    }
+
+    pub fn with_patience(self, patience: Patience) -> Transport {
+        Transport { patience, ..self }
+    }
+
+    /// The answer to the request, after as many tries as [`Patience`] allows. All tries of a POST carry one idempotency
+    /// key, the caller's or a random one, so that a try whose answer was lost cannot have its effect twice.
+    ///
+    /// # Errors
+    /// What Stripe said, or [`StripeError::Unavailable`] when it said nothing in time.
+    #[instrument(name = "stripe", skip_all, fields(method = ?request.method, path = request.path))]
+    pub async fn send(&self, request: &RequestBuilder, idempotency_key: Option<&str>) -> Result<Reply, StripeError> {
+        let request = self.signed(request, idempotency_key).await?;
+        let deadline = Instant::now() + self.patience.in_all;
+        let mut tries_made = 0;
+        loop {
+            let failure = match self.try_once(request.clone(), deadline).await {
+                Ok(reply) => return Ok(reply),
+                Err(failure) => failure,
+            };
+            tries_made += 1;
+            let time_left = deadline.saturating_duration_since(Instant::now());
+            let Some(pause) = self.patience.pause_before_next_try(&failure, tries_made, time_left) else {
+                return Err(failure.error);
+            };
+            let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+            info!(error = %failure.error, tries_made, pause_ms, "Stripe call failed, trying again");
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn try_once(&self, request: Request<Full<Bytes>>, deadline: Instant) -> Result<Reply, Failure> {
+        let began = Instant::now();
+        let deadline = deadline.min(began + self.patience.per_try);
+        let time_left = || deadline.saturating_duration_since(Instant::now());
+        let exchange = async {
+            let (head, body) = self.https.send(request, time_left()).await?.into_parts();
+            Ok::<_, HttpsError>((head, read_body(body, REPLY_MAX_BYTES, time_left()).await?))
+        };
+        match exchange.await {
+            Ok((head, body)) => answer::read(&head, body, began.elapsed(), &self.clock),
+            Err(error) => {
+                let may_help_again = !matches!(error, HttpsError::TooLarge);
+                let error = StripeError::Unavailable { detail: causes(&error) };
+                Err(Failure { error, may_help_again, retry_after: None })
+            }
+        }
+    }
+
+    async fn signed(
+        &self,
+        request: &RequestBuilder,
+        idempotency_key: Option<&str>,
+    ) -> Result<Request<Full<Bytes>>, StripeError> {
+        let unsendable = |_| StripeError::Unreadable { detail: "the request cannot be written as HTTP".to_owned() };
+        let query = request.query.as_deref().filter(|query| !query.is_empty());
+        let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+        let uri = format!("{}/v1{}{query}", self.api_url, request.path);
+        let uri = Uri::try_from(uri).map_err(|error| unsendable(error.into()))?;
+        let mut sent = Request::builder()
+            .uri(uri)
+            .header(AUTHORIZATION, self.keys.authorization().await?)
+            .header(USER_AGENT, HeaderValue::from_static(OUR_NAME))
+            .header("Stripe-Version", HeaderValue::from_static(API_VERSION));
+        let body = request.body.as_deref().map(in_one_order).unwrap_or_default();
+        sent = match request.method {
+            StripeMethod::Get => sent.method(Method::GET),
+            StripeMethod::Delete => sent.method(Method::DELETE),
+            StripeMethod::Post => {
+                let key = idempotency_key.map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
+                sent.method(Method::POST).header("Idempotency-Key", key)
+            }
+        };
+        if !body.is_empty() {
+            sent = sent.header(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        }
+        sent.body(Full::from(body)).map_err(unsendable)
+    }
+}
+
+/// Metadata is kept in hash maps: sorted, the same parameters are the same bytes on every try and in every process.
+fn in_one_order(form: &str) -> String {
+    let mut pairs: Vec<&str> = form.split('&').collect();
+    pairs.sort_unstable();
+    pairs.join("&")
+}
+
+/// So that async-stripe's requests can also be sent with its own typed replies.
+impl StripeClient for Transport {
+    type Err = StripeError;
+
+    async fn execute(&self, request: CustomizedStripeRequest) -> Result<Bytes, StripeError> {
+        let (request, overrides) = request.into_pieces();
+        let idempotency_key = overrides.request_strategy.and_then(|strategy| strategy.get_key());
+        let reply = self.send(&request, idempotency_key.as_ref().map(|key| key.as_str())).await?;
+        Ok(reply.body)
+    }
+}
+
+impl StripeClientErr for StripeError {
+    /// async-stripe's text names no values: "error deserializing request data".
+    fn deserialize_err(message: impl std::fmt::Display) -> StripeError {
+        StripeError::Unreadable { detail: message.to_string() }
+    }
+}
+
+/// Zero has no place in `seen_from`: a second is the unit of Stripe's clock.
+fn whole_seconds_up(elapsed: Duration) -> i64 {
+    i64::try_from(elapsed.as_secs() + u64::from(elapsed.subsec_nanos() > 0)).unwrap_or(i64::MAX).max(1)
+}

@@ -83,15 +83,13 @@ fn put(fields: &mut Fields, name: &str, new: Field) -> Result<(), &'static str> 
 fn merge(present: &mut Field, new: Field) -> Result<(), &'static str> {
     match (present, new) {
         (Field::Text(_), Field::Text(_)) => Err("given twice"),
-        (Field::Group(present), Field::Group(new)) => new
-            .into_iter()
-            .try_for_each(|(name, field)| put(present, &name, field)),
+        (Field::Group(present), Field::Group(new)) => {
+            new.into_iter().try_for_each(|(name, field)| put(present, &name, field))
+        }
         (Field::List(present), Field::List(new)) => {
             for element in new {
                 // `items[][price]=…&items[][quantity]=…` is one item until a name comes again.
-                let continues = present
-                    .last_mut()
-                    .is_some_and(|last| merge(last, element.clone()).is_ok());
+                let continues = present.last_mut().is_some_and(|last| merge(last, element.clone()).is_ok());
                 if !continues {
                     present.push(element);
                 }
@@ -109,11 +107,7 @@ struct Judge<'a> {
 impl Judge<'_> {
     fn group(&self, object: &Object, fields: &Fields, at: &str) -> Vec<String> {
         let place = |name: &str| {
-            if at.is_empty() {
-                name.to_owned()
-            } else {
-                format!("{at}[{name}]")
-            }
+            if at.is_empty() { name.to_owned() } else { format!("{at}[{name}]") }
         };
         let mut violations = Vec::new();
         for (name, field) in fields {

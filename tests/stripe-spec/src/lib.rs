@@ -67,18 +67,11 @@ impl Spec {
         if is_post && !query.is_empty() {
             violations.push("query: POST takes its parameters from the form".to_owned());
         }
-        let sources = [
-            if is_post { "" } else { query },
-            if is_get { "" } else { form_body },
-        ];
+        let sources = [if is_post { "" } else { query }, if is_get { "" } else { form_body }];
 
         let (fields, malformed) = form::parse(&sources);
         violations.extend(malformed);
-        violations.extend(form::judge(
-            &self.compiled.schemas,
-            &operation.parameters,
-            &fields,
-        ));
+        violations.extend(form::judge(&self.compiled.schemas, &operation.parameters, &fields));
         violations
     }
 
@@ -93,9 +86,7 @@ impl Spec {
         };
         match operation.reply(status) {
             Some(schema) => reply::judge(&self.compiled.schemas, schema, body),
-            None => vec![format!(
-                "$: no JSON reply with status {status} is described"
-            )],
+            None => vec![format!("$: no JSON reply with status {status} is described")],
         }
     }
 
@@ -114,10 +105,7 @@ impl Spec {
     fn compile(description: &Value) -> Spec {
         let mut schemas = Schemas::compile(&description["components"]["schemas"]);
         let operations = Operations::compile(&description["paths"], &mut schemas);
-        let compiled = Arc::new(Compiled {
-            schemas,
-            operations,
-        });
+        let compiled = Arc::new(Compiled { schemas, operations });
         Spec { compiled }
     }
 }
@@ -132,9 +120,7 @@ fn unknown_operation(method: &str, path: &str) -> String {
 )]
 fn spec_file() -> PathBuf {
     let file = std::env::var(SPEC_VARIABLE).unwrap_or_else(|_| DEFAULT_SPEC.to_owned());
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .join(file)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file)
 }
 
 #[cfg(test)]

@@ -35,9 +35,7 @@ pub(crate) struct Operation {
 impl Operations {
     /// Compiles `paths`.
     pub(crate) fn compile(paths: &Value, schemas: &mut Schemas) -> Operations {
-        let mut routes: Vec<Route> = entries(paths)
-            .map(|(path, item)| Route::compile(path, item, schemas))
-            .collect();
+        let mut routes: Vec<Route> = entries(paths).map(|(path, item)| Route::compile(path, item, schemas)).collect();
         routes.sort_by(|one, other| one.segments.cmp(&other.segments));
         Operations { routes }
     }
@@ -45,9 +43,7 @@ impl Operations {
     /// `path` comes without its query.
     pub(crate) fn find(&self, method: &str, path: &str) -> Option<&Operation> {
         let route = self.routes.iter().find(|route| route.matches(path))?;
-        let method = METHODS
-            .iter()
-            .find(|known| known.eq_ignore_ascii_case(method))?;
+        let method = METHODS.iter().find(|known| known.eq_ignore_ascii_case(method))?;
         route.operations.get(method)
     }
 }
@@ -68,21 +64,14 @@ impl Route {
 
     fn matches(&self, path: &str) -> bool {
         let mut parts = path.split('/');
-        let all_fit = self
-            .segments
-            .iter()
-            .all(|segment| parts.next().is_some_and(|part| segment.matches(part)));
+        let all_fit = self.segments.iter().all(|segment| parts.next().is_some_and(|part| segment.matches(part)));
         all_fit && parts.next().is_none()
     }
 }
 
 impl Segment {
     fn new(part: &str) -> Segment {
-        if part.starts_with('{') {
-            Segment::Template
-        } else {
-            Segment::Literal(part.to_owned())
-        }
+        if part.starts_with('{') { Segment::Template } else { Segment::Literal(part.to_owned()) }
     }
 
     fn matches(&self, part: &str) -> bool {
@@ -177,10 +166,7 @@ mod tests {
     #[test]
     fn a_literal_path_does_not_borrow_the_templates_methods() {
         let violations = spec().check_request("DELETE", "/v1/customers/search", "");
-        assert_eq!(
-            violations,
-            ["DELETE /v1/customers/search: unknown operation"]
-        );
+        assert_eq!(violations, ["DELETE /v1/customers/search: unknown operation"]);
     }
 
     #[test]
@@ -207,10 +193,7 @@ mod tests {
             spec.check_request("POST", "/v1/customers/cus_1?name=a", ""),
             ["query: POST takes its parameters from the form"]
         );
-        for (path, form) in [
-            ("/v1/customers/cus_1", "now=1"),
-            ("/v1/customers/cus_1?now=1", ""),
-        ] {
+        for (path, form) in [("/v1/customers/cus_1", "now=1"), ("/v1/customers/cus_1?now=1", "")] {
             let violations = spec.check_request("DELETE", path, form);
             assert_eq!(violations, ["now: unknown parameter"]);
         }

@@ -98,11 +98,7 @@ impl Judge<'_> {
     }
 
     fn misnamed(&self, branches: &[SchemaId], name: &Value, at: &str) -> String {
-        let mut names: Vec<&str> = branches
-            .iter()
-            .flat_map(|id| self.names(*id))
-            .filter_map(Value::as_str)
-            .collect();
+        let mut names: Vec<&str> = branches.iter().flat_map(|id| self.names(*id)).filter_map(Value::as_str).collect();
         names.dedup();
         format!("{at}.object: expected {}, got {name}", names.join(" or "))
     }
@@ -113,10 +109,7 @@ impl Judge<'_> {
             Value::Object(_) => "an object".to_owned(),
             scalar => scalar.to_string(),
         };
-        format!(
-            "{at}: expected {}, got {got}",
-            self.schemas.expected(branches)
-        )
+        format!("{at}: expected {}, got {got}", self.schemas.expected(branches))
     }
 }
 

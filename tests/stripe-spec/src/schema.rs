@@ -62,10 +62,8 @@ impl Schemas {
         let nothing = Map::new();
         let components = components.as_object().unwrap_or(&nothing);
         let anything = Schema::of(Shape::Anything);
-        let mut schemas = Schemas {
-            all: vec![anything; components.len()],
-            named: components.keys().cloned().zip(ids()).collect(),
-        };
+        let mut schemas =
+            Schemas { all: vec![anything; components.len()], named: components.keys().cloned().zip(ids()).collect() };
         for (description, id) in components.values().zip(ids()) {
             schemas.all[id.0] = schemas.understand(description);
         }
@@ -163,9 +161,7 @@ impl Schemas {
             Some("array") => Shape::List(self.add(&description["items"])),
             Some("object") => Shape::Object(self.object(description)),
             Some(unread) => panic!("the description has an unknown type {unread}"),
-            None if description.get("properties").is_some() => {
-                Shape::Object(self.object(description))
-            }
+            None if description.get("properties").is_some() => Shape::Object(self.object(description)),
             None => Shape::Anything,
         }
     }
@@ -204,11 +200,7 @@ impl Index<SchemaId> for Schemas {
 
 impl Schema {
     fn of(shape: Shape) -> Schema {
-        Schema {
-            nullable: false,
-            one_of: Vec::new(),
-            shape,
-        }
+        Schema { nullable: false, one_of: Vec::new(), shape }
     }
 
     fn expected(&self) -> String {
@@ -220,11 +212,7 @@ impl Schema {
             [first @ .., last] if values.len() <= VALUES_SPELT_OUT => {
                 format!("one of {}, {last}", first.join(", "))
             }
-            many => format!(
-                "one of {}, … ({} values)",
-                many[..VALUES_SPELT_OUT].join(", "),
-                many.len()
-            ),
+            many => format!("one of {}, … ({} values)", many[..VALUES_SPELT_OUT].join(", "), many.len()),
         }
     }
 }
@@ -245,9 +233,7 @@ impl Shape {
 
 /// An enum's value as a form writes it.
 pub(crate) fn spelt(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn array(value: &Value) -> &[Value] {

@@ -76,10 +76,8 @@ fn a_reply_as_described_passes() {
 #[test]
 fn each_violation_names_its_place() {
     assert_eq!(
-        violations_of(
-            json!({ "object": "customer", "balance": 1.5, "email": 3, "nickname": "a",
-            "metadata": { "user_id": 7 }, "tax": { "ip": null } })
-        ),
+        violations_of(json!({ "object": "customer", "balance": 1.5, "email": 3, "nickname": "a",
+            "metadata": { "user_id": 7 }, "tax": { "ip": null } })),
         [
             "$.data[0].balance: expected an integer, got 1.5",
             "$.data[0].email: expected a string, got 3",
@@ -101,9 +99,7 @@ fn null_needs_leave() {
 
 #[test]
 fn an_expanded_object_is_judged_by_its_own_schema() {
-    let with = |subscription| {
-        violations_of(json!({ "id": "c", "object": "customer", "subscription": subscription }))
-    };
+    let with = |subscription| violations_of(json!({ "id": "c", "object": "customer", "subscription": subscription }));
     assert_eq!(
         with(json!({ "object": "subscription", "status": "asleep" })),
         [r#"$.data[0].subscription.status: expected one of active, canceled, got "asleep""#]
@@ -112,14 +108,8 @@ fn an_expanded_object_is_judged_by_its_own_schema() {
         with(json!({ "object": "invoice" })),
         [r#"$.data[0].subscription.object: expected subscription, got "invoice""#]
     );
-    assert_eq!(
-        with(json!({ "status": "active" })),
-        ["$.data[0].subscription.object: missing"]
-    );
-    assert_eq!(
-        with(json!(["sub_1"])),
-        ["$.data[0].subscription: expected a string or an object, got an array"]
-    );
+    assert_eq!(with(json!({ "status": "active" })), ["$.data[0].subscription.object: missing"]);
+    assert_eq!(with(json!(["sub_1"])), ["$.data[0].subscription: expected a string or an object, got an array"]);
 }
 
 #[test]
@@ -132,24 +122,15 @@ fn a_deleted_object_is_judged_as_one() {
         with(json!({ "id": "cus_1", "object": "customer", "deleted": true, "email": null })),
         ["$.data[0].subscription.customer.email: unknown property"]
     );
-    assert_eq!(
-        with(json!({ "object": "customer", "email": null })),
-        ["$.data[0].subscription.customer.id: missing"]
-    );
+    assert_eq!(with(json!({ "object": "customer", "email": null })), ["$.data[0].subscription.customer.id: missing"]);
 }
 
 #[test]
 fn an_error_is_judged_by_the_error_schema() {
-    assert_eq!(
-        violations(404, json!({ "error": { "type": "api_error" } })),
-        [""; 0]
-    );
+    assert_eq!(violations(404, json!({ "error": { "type": "api_error" } })), [""; 0]);
     assert_eq!(
         violations(500, json!({ "error": { "type": "oops" } })),
         [r#"$.error.type: expected one of api_error, invalid_request_error, got "oops""#]
     );
-    assert_eq!(
-        violations(302, json!({})),
-        ["$: no JSON reply with status 302 is described"]
-    );
+    assert_eq!(violations(302, json!({})), ["$: no JSON reply with status 302 is described"]);
 }

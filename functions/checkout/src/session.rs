@@ -1,0 +1,168 @@
+//! The user's one open session, however many requests race to open it.
+//!
+//! A session is opened at Stripe first and then claimed in the user's record, under the condition that nobody claimed
+//! another one meanwhile. Who loses expires the session it opened and starts again from what is there now.
+
+use jiff::Timestamp;
+use shared::auth::Caller;
+use shared::domain::{Account, CheckoutChoice, CheckoutClaim, CheckoutSessionId, CustomerId};
+use shared::http::ApiError;
+use shared::store::{Change, Commit};
+use shared::stripe::{CheckoutStatus, NewCheckoutSession, Snapshot, StripeError};
+use shared::sync::{self, Linked};
+
+use super::asked::Asked;
+use super::customer::{self, Ensured, fingerprint};
+use super::{Deps, FAILED, read_account, refuse_subscribers, store_failed, stripe_failed, sync_failed};
+
+/// Rounds against racing requests of one user; each is lost only when another request won.
+const MAX_ROUNDS: u32 = 6;
+
+pub(crate) async fn open(
+    deps: &Deps,
+    caller: &Caller,
+    mut account: Account,
+    asked: &Asked,
+) -> Result<CheckoutClaim, ApiError> {
+    for _ in 0..MAX_ROUNDS {
+        let choice = asked.choice(&account, deps.trial_days);
+        if let Some(open) = account.reusable_checkout(&choice, deps.clock.business_now()) {
+            return Ok(open.clone());
+        }
+        close_other(deps, caller, &account).await?;
+        if let Some(claim) = open_one(deps, caller, &account, choice).await? {
+            return Ok(claim);
+        }
+        account = read_account(deps, caller).await?;
+        refuse_subscribers(&account)?;
+    }
+    Err(ApiError::Unavailable { message: FAILED, detail: "other requests of the user kept winning".to_owned() })
+}
+
+/// Expires the session of another choice. If it was paid in the meantime, the user is a subscriber now.
+async fn close_other(deps: &Deps, caller: &Caller, account: &Account) -> Result<(), ApiError> {
+    let Some(claim) = &account.checkout else { return Ok(()) };
+    if !claim.may_be_open(deps.clock.business_now()) {
+        return Ok(());
+    }
+    match deps.books.stripe().expire_checkout_session(&claim.session).await {
+        Ok(()) | Err(StripeError::NotFound { .. }) => Ok(()),
+        Err(StripeError::Refused { .. }) => learn_how_it_ended(deps, caller, &claim.session).await,
+        Err(error) => Err(stripe_failed(error)),
+    }
+}
+
+async fn learn_how_it_ended(deps: &Deps, caller: &Caller, session: &CheckoutSessionId) -> Result<(), ApiError> {
+    let read = deps.books.stripe().get_checkout_session(session).await;
+    let Some(seen) = read.map_err(stripe_failed)? else { return Ok(()) };
+    let Some(owned) = seen.value.subscription.filter(|_| seen.value.status == CheckoutStatus::Complete) else {
+        return Ok(());
+    };
+    let is_live = owned.subscription.status.is_live();
+    let observed = Snapshot { value: owned, seen_from: seen.seen_from, seen_until: seen.seen_until };
+    sync::observe_subscription(&deps.books, &observed, Some(&caller.user)).await.map_err(sync_failed)?;
+    if is_live { Err(ApiError::AlreadySubscribed) } else { Ok(()) }
+}
+
+/// Nothing when another request was first: look again.
+async fn open_one(
+    deps: &Deps,
+    caller: &Caller,
+    account: &Account,
+    choice: CheckoutChoice,
+) -> Result<Option<CheckoutClaim>, ApiError> {
+    let Some(customer) = customer::ensure(deps, caller, account).await? else { return Ok(None) };
+    let previous_attempt = account.checkout.as_ref().map(|claim| claim.attempt);
+    let attempt = previous_attempt.unwrap_or(0) + 1;
+    let opened_at = deps.clock.business_now();
+    let new = NewCheckoutSession {
+        user: &caller.user,
+        customer: &customer.id,
+        choice: &choice,
+        is_trial_eligible: choice.trial_days.is_some(),
+        locale: &deps.locale,
+    };
+    let key = idempotency_key(caller, &customer.id, &choice, attempt, deps.clock.wall_now());
+    let session = match deps.books.stripe().create_checkout_session(new, &key).await {
+        Ok(session) => session,
+        Err(StripeError::NotFound { param, .. }) if param.as_deref() == Some("customer") => {
+            return customer::forget(deps, &caller.user, customer).await.map(|()| None);
+        }
+        Err(error) => return Err(stripe_failed(error)),
+    };
+    let url = session.url.ok_or_else(|| {
+        let detail = format!("Stripe gave {} without a URL", session.id);
+        ApiError::BadGateway { message: FAILED, code: "STRIPE_REFUSED", detail }
+    })?;
+    let claim =
+        CheckoutClaim { session: session.id, url, expires_at: session.expires_at, choice, opened_at, attempt, is_closed: false };
+    claim_it(deps, caller, customer, claim, previous_attempt).await
+}
+
+/// Two requests of one moment get one session; a later one is not answered with an earlier failure, which Stripe would
+/// replay under the same key for a day.
+fn idempotency_key(
+    caller: &Caller,
+    customer: &CustomerId,
+    choice: &CheckoutChoice,
+    attempt: u64,
+    now: Timestamp,
+) -> String {
+    let minute = now.as_second() / 60;
+    let CheckoutChoice { price, success_url, cancel_url, trial_days } = choice;
+    let what = format!("{}\n{customer}\n{price}\n{success_url}\n{cancel_url}\n{trial_days:?}", caller.user);
+    format!("checkout-{}-{attempt}-{minute}", fingerprint(&what))
+}
+
+async fn claim_it(
+    deps: &Deps,
+    caller: &Caller,
+    customer: Ensured,
+    claim: CheckoutClaim,
+    previous_attempt: Option<u64>,
+) -> Result<Option<CheckoutClaim>, ApiError> {
+    let user = caller.user.clone();
+    let mut changes = vec![Change::Checkout { user: user.clone(), claim: claim.clone(), previous_attempt }];
+    if customer.is_new {
+        changes.push(Change::LinkCustomer { user: user.clone(), customer: customer.id.clone() });
+        changes.push(Change::Own { customer: customer.id.clone(), user: user.clone(), joined: true });
+    }
+    let refusals = match deps.books.store().commit(changes).await {
+        Ok(Commit::Landed) => {
+            if customer.is_new {
+                let customer = &customer.id;
+                tracing::info!(%customer, %user, "Created and linked Customer {customer} to User {user}");
+            }
+            return Ok(Some(claim));
+        }
+        Ok(Commit::Refused(refusals)) => refusals,
+        // It may have landed: the session stays open, and the next request finds it by the record or by the same key.
+        Err(error) => return Err(store_failed(error)),
+    };
+    if customer.is_new && refusals.iter().any(|refusal| refusal.index == 2) {
+        link(deps, caller, &customer.id).await?;
+    }
+    let account = read_account(deps, caller).await?;
+    if account.checkout.as_ref().is_none_or(|winner| winner.session != claim.session) {
+        give_up(deps, &claim).await;
+    }
+    Ok(None)
+}
+
+/// Objects were parked with the customer before it had an owner.
+async fn link(deps: &Deps, caller: &Caller, customer: &CustomerId) -> Result<(), ApiError> {
+    match sync::link(&deps.books, customer, &caller.user).await.map_err(sync_failed)? {
+        Linked::Done => Ok(()),
+        Linked::OwnedBy(owner) => {
+            let detail = format!("{customer} of user {} belongs to user {owner}", caller.user);
+            Err(ApiError::Internal { detail })
+        }
+    }
+}
+
+/// A session that nobody will be sent to must not stay open. If this fails it expires by itself within a day.
+async fn give_up(deps: &Deps, claim: &CheckoutClaim) {
+    if let Err(error) = deps.books.stripe().expire_checkout_session(&claim.session).await {
+        tracing::warn!(session = %claim.session, %error, "An unclaimed checkout session could not be expired");
+    }
+}

@@ -1,0 +1,146 @@
+//! Which endpoint a request came to, and whether it is really from Stripe.
+
+use std::sync::Arc;
+
+use lambda_http::http::HeaderMap;
+use shared::domain::Mode;
+use shared::http::ApiError;
+use shared::secrets::{ModeSecrets, SecretsError};
+use shared::stripe::signature::{self, SignatureError};
+
+use super::Deps;
+
+const SIGNATURE_HEADER: &str = "stripe-signature";
+
+/// The mode whose secret signed the body. With a uuid in the path only its mode's secrets count; without one, those of
+/// both modes do. A uuid or signature that nothing cached fits makes the secrets be read again, at most once a minute.
+pub(crate) async fn verified_mode(
+    deps: &Deps,
+    path: &str,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Mode, ApiError> {
+    let uuid = uuid_of(path).ok_or(ApiError::NotFound)?;
+    let header = single_header(headers)?;
+    let mut known = Known::read(deps).await;
+    let mut verdict = known.judge(uuid, header, body, deps);
+    if verdict.is_err() && known.refresh(deps).await {
+        verdict = known.judge(uuid, header, body, deps);
+    }
+    verdict.map_err(|refusal| known.explain(refusal))
+}
+
+/// `/stripe/webhook` → nothing after it; `/stripe/webhook/{uuid}` → the uuid; each with or without a slash at the end.
+fn uuid_of(path: &str) -> Option<Option<&str>> {
+    let rest = path.strip_prefix("/stripe/webhook")?;
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    match rest.strip_prefix('/') {
+        None if rest.is_empty() => Some(None),
+        Some(uuid) if !uuid.is_empty() && !uuid.contains('/') => Some(Some(uuid)),
+        _ => None,
+    }
+}
+
+/// Two signature headers are two claims; Stripe sends one.
+fn single_header(headers: &HeaderMap) -> Result<Option<&[u8]>, ApiError> {
+    let mut values = headers.get_all(SIGNATURE_HEADER).iter();
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value.map(|value| value.as_bytes())),
+        (_, Some(_)) => Err(refused()),
+    }
+}
+
+enum Refusal {
+    UnknownUuid,
+    Signature(SignatureError),
+}
+
+/// What is known of the secrets of both modes.
+struct Known {
+    modes: Vec<(Mode, Result<Arc<ModeSecrets>, SecretsError>)>,
+}
+
+impl Known {
+    async fn read(deps: &Deps) -> Known {
+        let other = if deps.mode.is_live() { Mode::Test } else { Mode::Live };
+        let (own, others) = tokio::join!(deps.secrets.get(deps.mode), deps.secrets.get(other));
+        Known { modes: vec![(deps.mode, own), (other, others)] }
+    }
+
+    async fn refresh(&mut self, deps: &Deps) -> bool {
+        let mut is_newer = false;
+        for (mode, secrets) in &mut self.modes {
+            let Ok(known) = secrets else { continue };
+            if let Some(newer) = deps.secrets.refreshed(*mode, known).await {
+                *secrets = Ok(newer);
+                is_newer = true;
+            }
+        }
+        is_newer
+    }
+
+    fn readable(&self) -> impl Iterator<Item = (Mode, &ModeSecrets)> {
+        self.modes.iter().filter_map(|(mode, secrets)| Some((*mode, secrets.as_deref().ok()?)))
+    }
+
+    fn judge(&self, uuid: Option<&str>, header: Option<&[u8]>, body: &[u8], deps: &Deps) -> Result<Mode, Refusal> {
+        let now = deps.clock.wall_now();
+        let has_uuid = |secrets: &ModeSecrets| match uuid {
+            Some(uuid) => secrets.webhook_signing_secrets.iter().any(|known| known.uuid == uuid),
+            None => true,
+        };
+        let mut refusal = Refusal::UnknownUuid;
+        for (mode, secrets) in self.readable().filter(|(_, secrets)| has_uuid(secrets)) {
+            let keys = secrets.webhook_signing_secrets.iter().map(|known| &known.secret);
+            match signature::verify(header, body, keys, now) {
+                Ok(()) => return Ok(mode),
+                Err(error) => refusal = Refusal::Signature(error),
+            }
+        }
+        Err(refusal)
+    }
+
+    /// A uuid that nobody knows is 404 only when all secrets could be read: it may be in the one that could not.
+    fn explain(&self, refusal: Refusal) -> ApiError {
+        match refusal {
+            Refusal::Signature(error) => {
+                tracing::warn!(%error, "A webhook's signature was refused");
+                refused()
+            }
+            Refusal::UnknownUuid => match self.unreadable() {
+                Some(error) => error,
+                None => ApiError::NotFound,
+            },
+        }
+    }
+
+    /// Why a mode's secrets could not be read: when Secrets Manager failed, or when there is nothing usable at all.
+    fn unreadable(&self) -> Option<ApiError> {
+        let errors = self.modes.iter().filter_map(|(_, secrets)| secrets.as_ref().err());
+        let passing = errors.clone().find(|error| matches!(error, SecretsError::Unavailable { .. }));
+        let none_readable = self.readable().next().is_none();
+        let first = passing.or_else(|| errors.clone().next().filter(|_| none_readable))?;
+        Some(ApiError::from(first.clone()))
+    }
+}
+
+fn refused() -> ApiError {
+    ApiError::SignatureRefused { code: "INVALID_SIGNATURE", message: "Invalid signature" }
+}
+
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_webhooks_own_paths_are_known() {
+        assert_eq!(uuid_of("/stripe/webhook"), Some(None));
+        assert_eq!(uuid_of("/stripe/webhook/"), Some(None));
+        assert_eq!(uuid_of("/stripe/webhook/abc"), Some(Some("abc")));
+        assert_eq!(uuid_of("/stripe/webhook/abc/"), Some(Some("abc")));
+        for path in ["/", "/stripe", "/stripe/webhooks", "/stripe/webhook//", "/stripe/webhook/a/b", "/stripe/webhook/a//"] {
+            assert_eq!(uuid_of(path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! The whole product in one process: its parts, started in the order they need each other and stopped in reverse.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use shared::boot::{AwsEndpoints, Core};
+use shared::clock::Clock;
+use shared::config::{Config, Misconfigured};
+use shared::domain::Mode;
+use stripe_sandbox::{Sandbox, SeedEndpoint};
+
+use crate::controls::{self, Controls, Urls};
+use crate::data_folder::DataFolder;
+use crate::dynamodb::DynamoDb;
+use crate::gateway::invoke::Functions;
+use crate::gateway::routes::Routes;
+use crate::gateway::serve::{function_url, http_api};
+use crate::keys::{Keys, ModeKeys};
+use crate::page;
+use crate::ports::{Listeners, Ports, url_of};
+use crate::secrets_manager::SecretsManager;
+use crate::server::Server;
+use crate::stripe_side::{StripeSide, TestMode};
+use crate::tap::Tap;
+use crate::template::Template;
+use crate::tokens;
+use crate::upstream::Upstream;
+
+const TABLE_NAME: &str = "subscriptions";
+
+/// Where the stack's data lives.
+#[derive(Clone, Debug)]
+pub enum Data {
+    /// In memory, gone when the stack stops.
+    Ephemeral,
+    Folder(PathBuf),
+}
+
+/// How a stack is to be started. The default is what tests want: free ports, nothing kept, the sandbox.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub ports: Ports,
+    pub data: Data,
+    pub stripe: StripeSide,
+    /// Values of the functions' environment that differ from the stack's own, by the names of contract and template.
+    pub settings: Vec<(String, String)>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { ports: Ports::Ephemeral, data: Data::Ephemeral, stripe: StripeSide::Sandbox, settings: Vec::new() }
+    }
+}
+
+/// A running stack. Dropping it without [`Stack::shutdown`] leaves its servers to the runtime's end.
+pub struct Stack {
+    core: Arc<Result<Core, Misconfigured>>,
+    urls: Urls,
+    keys: Keys,
+    secrets: SecretsManager,
+    dynamodb_tap: Tap,
+    secrets_tap: Tap,
+    parts: Parts,
+}
+
+struct Parts {
+    api: Server,
+    function_url: Server,
+    sandbox: Option<Sandbox>,
+    upstream: Upstream,
+    dynamodb: DynamoDb,
+    secrets_manager: Server,
+    _folder: Option<DataFolder>,
+}
+
+impl Stack {
+    /// Errors: a port that is taken, a data folder in use, a template that cannot be read; each in a sentence for the
+    /// person who started it.
+    pub async fn start(options: Options) -> Result<Stack> {
+        let folder = match &options.data {
+            Data::Ephemeral => None,
+            Data::Folder(path) => Some(DataFolder::open(&options.stripe.folder_in(path))?),
+        };
+        let file = |name: &str| folder.as_ref().map(|folder| folder.file(name));
+        let listeners = Listeners::bind(options.ports).await?;
+        let mut urls = Urls {
+            api: url_of(&listeners.api)?,
+            function_url: url_of(&listeners.function_url)?,
+            dynamodb: url_of(&listeners.dynamodb)?,
+            secrets_manager: url_of(&listeners.secrets_manager)?,
+            stripe: url_of(&listeners.stripe)?,
+        };
+        let template = Template::of_this_workspace()?;
+        let keys = Keys::open(file("keys.json").as_deref())?;
+
+        let (dynamodb_tap, secrets_tap) = (Tap::default(), Tap::default());
+        let dynamodb_file = file("dynamodb.sqlite");
+        let dynamodb = DynamoDb::start(
+            listeners.dynamodb,
+            dynamodb_file.as_deref(),
+            TABLE_NAME,
+            &template.table,
+            dynamodb_tap.clone(),
+        )
+        .await?;
+
+        let secrets = SecretsManager::open(file("secrets.json"))?;
+        for mode in Mode::BOTH {
+            ensure_secret(&secrets, mode, keys.of(mode), &options.stripe)?;
+        }
+        let secrets_manager = secrets.serve(listeners.secrets_manager, secrets_tap.clone());
+
+        let (sandbox, clock) = match &options.stripe {
+            StripeSide::Sandbox => {
+                let sandbox = Sandbox::start(listeners.stripe, sandbox_options(&urls, &keys, file("stripe.json")))
+                    .await
+                    .context("start the Stripe sandbox")?;
+                let clock = Clock::with_business_offset(sandbox.clock().offset_handle());
+                (Some(sandbox), clock)
+            }
+            StripeSide::TestMode(_) => {
+                "https://api.stripe.com".clone_into(&mut urls.stripe);
+                (None, Clock::default())
+            }
+        };
+
+        let upstream = Upstream::start().await?;
+        let core = Arc::new(assemble(&options.settings, &urls, &upstream.url, &options.stripe, clock).await);
+        let functions = Arc::new(Functions::of(&template, &core)?);
+
+        let with_function_url: Vec<_> = template.functions.iter().filter(|function| function.has_function_url).collect();
+        let [webhook] = with_function_url.as_slice() else {
+            bail!("template.yaml: one function URL is expected, {} found", with_function_url.len());
+        };
+        let function_url =
+            Server::start(listeners.function_url, function_url(webhook.name.clone(), Arc::clone(&functions)));
+
+        let controls = Controls {
+            core: Arc::clone(&core),
+            urls: urls.clone(),
+            sandbox: sandbox.is_some().then(|| urls.stripe.clone()),
+            webhook_path: keys.of(mode_of(&core)).webhook_path(),
+            signing_key: {
+                let (secrets, core) = (secrets.clone(), Arc::clone(&core));
+                Box::new(move || signing_key(&secrets, mode_of(&core)))
+            },
+            client: reqwest::Client::builder().no_proxy().build().context("build the controls' client")?,
+        };
+        let api = http_api(Routes::of(&template), functions)
+            .merge(page::router())
+            .merge(controls::router(Arc::new(controls)));
+        let api = Server::start(listeners.api, api);
+
+        let parts = Parts { api, function_url, sandbox, upstream, dynamodb, secrets_manager, _folder: folder };
+        Ok(Stack { core, urls, keys, secrets, dynamodb_tap, secrets_tap, parts })
+    }
+
+    pub fn api_url(&self) -> &str {
+        &self.urls.api
+    }
+
+    pub fn function_url(&self) -> &str {
+        &self.urls.function_url
+    }
+
+    pub fn dynamodb_url(&self) -> &str {
+        &self.urls.dynamodb
+    }
+
+    pub fn secrets_url(&self) -> &str {
+        &self.urls.secrets_manager
+    }
+
+    pub fn stripe_url(&self) -> &str {
+        &self.urls.stripe
+    }
+
+    /// The core the functions share, or why there is none.
+    pub fn core(&self) -> Result<&Core, &Misconfigured> {
+        self.core.as_ref().as_ref()
+    }
+
+    fn mode(&self) -> Mode {
+        mode_of(&self.core)
+    }
+
+    /// An access token good for an hour. Defaults give way to the claims, `exp` and `token_type` among them.
+    pub fn token(&self, claims: Value) -> Result<String> {
+        let signing_key = signing_key(&self.secrets, self.mode()).context("the secret holds no JWT signing key")?;
+        tokens::mint(&signing_key, &claims, Clock::default().wall_now())
+    }
+
+    /// `/stripe/webhook/{uuid}/` of the stack's mode, on the function URL.
+    pub fn webhook_path(&self) -> String {
+        self.webhook_path_of(self.mode())
+    }
+
+    pub fn webhook_path_of(&self, mode: Mode) -> String {
+        self.keys.of(mode).webhook_path()
+    }
+
+    /// The signing secret of the stack's mode.
+    pub fn webhook_secret(&self) -> &str {
+        self.webhook_secret_of(self.mode())
+    }
+
+    pub fn webhook_secret_of(&self, mode: Mode) -> &str {
+        &self.keys.of(mode).webhook_secret
+    }
+
+    /// Everything a log or a reply must never hold.
+    pub fn canaries(&self) -> Vec<String> {
+        let of = |mode: Mode| {
+            let keys = self.keys.of(mode);
+            [&keys.stripe_secret_key, &keys.webhook_secret, &keys.jwt_signing_key].map(String::clone)
+        };
+        Mode::BOTH.into_iter().flat_map(of).collect()
+    }
+
+    /// The operations DynamoDB was asked for, in the order they arrived.
+    pub fn dynamodb_calls(&self) -> Vec<String> {
+        self.dynamodb_tap.calls()
+    }
+
+    /// The operations Secrets Manager was asked for, in the order they arrived.
+    pub fn secrets_calls(&self) -> Vec<String> {
+        self.secrets_tap.calls()
+    }
+
+    /// Counts, and plans failures of, the calls to DynamoDB.
+    pub fn dynamodb(&self) -> &Tap {
+        &self.dynamodb_tap
+    }
+
+    /// Counts, and plans failures of, the calls to Secrets Manager.
+    pub fn secrets_manager(&self) -> &Tap {
+        &self.secrets_tap
+    }
+
+    /// `METHOD /path?query` of what reached the API behind the gate.
+    pub fn upstream_arrivals(&self) -> Vec<String> {
+        self.parts.upstream.arrivals.all()
+    }
+
+    /// Open requests finish, then everything stops; what was written is kept.
+    pub async fn shutdown(self) -> Result<()> {
+        let parts = self.parts;
+        parts.api.stop().await?;
+        if let Some(sandbox) = parts.sandbox {
+            sandbox.shutdown().await;
+        }
+        parts.function_url.stop().await?;
+        parts.upstream.stop().await?;
+        parts.secrets_manager.stop().await?;
+        parts.dynamodb.stop().await
+    }
+}
+
+fn mode_of(core: &Result<Core, Misconfigured>) -> Mode {
+    core.as_ref().map_or(Mode::Test, |core| core.config.mode)
+}
+
+fn secret_id(mode: Mode) -> String {
+    format!("local/{mode}")
+}
+
+/// An operator may rotate what is in the secret, so one that exists is left alone, but for the Stripe key given now.
+fn ensure_secret(secrets: &SecretsManager, mode: Mode, keys: &ModeKeys, stripe: &StripeSide) -> Result<()> {
+    let id = secret_id(mode);
+    let mut value = match secrets.current(&id) {
+        Some(kept) => serde_json::from_str(&kept).with_context(|| format!("understand the secret {id}"))?,
+        None => keys.secret(),
+    };
+    if let (StripeSide::TestMode(given), Mode::Test) = (stripe, mode) {
+        given.put_into(&mut value);
+    }
+    secrets.ensure(&id, &value.to_string())
+}
+
+/// The first JWT key of the mode's secret as it stands now: after a rotation, tokens are minted with the new one.
+fn signing_key(secrets: &SecretsManager, mode: Mode) -> Option<String> {
+    let secret: Value = serde_json::from_str(&secrets.current(&secret_id(mode))?).ok()?;
+    secret["jwt_signing_keys"][0].as_str().map(str::to_owned)
+}
+
+fn sandbox_options(urls: &Urls, keys: &Keys, data_file: Option<PathBuf>) -> stripe_sandbox::Options {
+    let endpoint = |mode: Mode| {
+        let keys = keys.of(mode);
+        SeedEndpoint {
+            id: keys.webhook_endpoint_id.clone(),
+            url: format!("{}{}", urls.function_url, keys.webhook_path()),
+            secret: keys.webhook_secret.clone(),
+            livemode: mode.is_live(),
+            api_version: Some(shared::stripe::API_VERSION.to_owned()),
+            enabled_events: HANDLED_EVENTS.map(str::to_owned).to_vec(),
+        }
+    };
+    let test = keys.of(Mode::Test);
+    stripe_sandbox::Options {
+        data_file,
+        public_url: urls.stripe.clone(),
+        secret_key: test.stripe_secret_key.clone(),
+        live_mode_key: Some(keys.of(Mode::Live).stripe_secret_key.clone()),
+        publishable_key: test.stripe_publishable_key.clone(),
+        seed_catalogue: true,
+        endpoints: Mode::BOTH.map(endpoint).to_vec(),
+    }
+}
+
+/// What the webhook handles: contract, section 3.
+const HANDLED_EVENTS: [&str; 24] = [
+    "customer.subscription.created",
+    "customer.subscription.updated",
+    "customer.subscription.deleted",
+    "customer.subscription.trial_will_end",
+    "customer.subscription.paused",
+    "customer.subscription.resumed",
+    "invoice.paid",
+    "invoice.payment_succeeded",
+    "invoice.payment_failed",
+    "invoice.payment_action_required",
+    "checkout.session.completed",
+    "checkout.session.expired",
+    "customer.updated",
+    "customer.deleted",
+    "payment_method.attached",
+    "payment_method.updated",
+    "payment_method.automatically_updated",
+    "payment_method.detached",
+    "product.created",
+    "product.updated",
+    "product.deleted",
+    "price.created",
+    "price.updated",
+    "price.deleted",
+];
+
+async fn assemble(
+    settings: &[(String, String)],
+    urls: &Urls,
+    upstream_url: &str,
+    stripe: &StripeSide,
+    clock: Clock,
+) -> Result<Core, Misconfigured> {
+    let mut values: HashMap<String, String> = [
+        ("STRIPE_LIVE_MODE", "false".to_owned()),
+        ("FRONTEND_URL", urls.api.clone()),
+        ("UPSTREAM_URL", upstream_url.to_owned()),
+        ("TABLE_NAME", TABLE_NAME.to_owned()),
+        ("SECRET_ID_TEST", secret_id(Mode::Test)),
+        ("SECRET_ID_LIVE", secret_id(Mode::Live)),
+        ("STRIPE_API_URL", urls.stripe.clone()),
+        ("AWS_REGION", "us-east-1".to_owned()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
+    if matches!(stripe, StripeSide::Sandbox) {
+        values.insert("STRIPE_DEFAULT_PRICE_ID".to_owned(), stripe_sandbox::DEFAULT_PRICE_ID.to_owned());
+    }
+    values.extend(settings.iter().cloned());
+    let config = Config::from_values(|name| values.get(name).cloned())?;
+    let endpoints = AwsEndpoints {
+        dynamodb: Some(urls.dynamodb.clone()),
+        secrets_manager: Some(urls.secrets_manager.clone()),
+    };
+    Ok(Core::assemble(config, clock, endpoints).await)
+}

@@ -1,0 +1,80 @@
+//! Which browser pages may read our replies: exact allowed origins, on every status.
+//! <https://fetch.spec.whatwg.org/#http-cors-protocol>
+
+use lambda_http::Body;
+use lambda_http::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE,
+    ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+};
+use lambda_http::http::{HeaderMap, HeaderValue, Method, StatusCode};
+
+use super::{Reply, Request};
+
+/// What front ends of the Django system could send: the list of django-cors-headers, less what a browser sends unasked.
+const ALLOWED_HEADERS: HeaderValue =
+    HeaderValue::from_static("Accept, Authorization, Content-Type, X-CSRFToken, X-Requested-With");
+
+/// Browsers forget a preflight after ten minutes at the most, so a changed list is soon known.
+const PREFLIGHT_MAX_AGE_SECONDS: HeaderValue = HeaderValue::from_static("600");
+
+#[derive(Clone, Debug)]
+pub struct Cors {
+    allowed_origins: Vec<String>,
+}
+
+impl Cors {
+    pub fn new(allowed_origins: &[String]) -> Cors {
+        Cors { allowed_origins: allowed_origins.to_vec() }
+    }
+
+    pub fn is_preflight(request: &Request) -> bool {
+        request.method() == Method::OPTIONS
+            && request.headers().contains_key(ORIGIN)
+            && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+    }
+
+    /// The origin that sent the request, to give to [`Cors::mark`] with the reply.
+    pub fn origin(request: &Request) -> Option<HeaderValue> {
+        request.headers().get(ORIGIN).cloned()
+    }
+
+    /// 204; [`Cors::mark`] adds whether the page may go on.
+    pub fn preflight_reply(allow: &str) -> Reply {
+        let mut reply = Reply::new(Body::Empty);
+        *reply.status_mut() = StatusCode::NO_CONTENT;
+        let headers = reply.headers_mut();
+        if let Ok(methods) = HeaderValue::from_str(allow) {
+            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
+        }
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS);
+        headers.insert(ACCESS_CONTROL_MAX_AGE, PREFLIGHT_MAX_AGE_SECONDS);
+        reply
+    }
+
+    /// Says on the reply whether the page may read it. An upstream's own opinion gives way to ours.
+    pub fn mark(&self, origin: Option<&HeaderValue>, reply: &mut Reply) {
+        let headers = reply.headers_mut();
+        vary_by_origin(headers);
+        let Some(origin) = origin else { return };
+        headers.remove(ACCESS_CONTROL_ALLOW_ORIGIN);
+        if self.allows(origin) {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        }
+    }
+
+    fn allows(&self, origin: &HeaderValue) -> bool {
+        self.allowed_origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes())
+    }
+}
+
+fn vary_by_origin(headers: &mut HeaderMap) {
+    let says_so = headers
+        .get_all(VARY)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|name| name.trim() == "*" || name.trim().eq_ignore_ascii_case("origin"));
+    if !says_so {
+        headers.append(VARY, HeaderValue::from_static("Origin"));
+    }
+}

@@ -1,0 +1,149 @@
+//! Sending changes together: all land, or none does and each refusal says what stood in the way.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::CancellationReason;
+
+use super::change::Change;
+use super::event::{self, KnownEvent};
+use super::items::{self, Attributes, OwnerItem};
+use super::record::{AsOf, Stored};
+use super::{Store, StoreError};
+use crate::causes::causes;
+use crate::domain::{Status, UserId};
+
+/// What became of changes that were sent together.
+#[derive(Debug)]
+pub enum Commit {
+    /// All of them are durable.
+    Landed,
+    /// None of them is; one entry per change whose condition did not hold, by its place in the request.
+    Refused(Vec<Refusal>),
+}
+
+/// The stored item that stood in the way of a change; nothing stored means the condition wanted something.
+#[derive(Debug)]
+pub struct Refusal {
+    pub index: usize,
+    stored: Option<Attributes>,
+}
+
+/// Who owns a customer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Owner {
+    pub user: Option<UserId>,
+    /// Objects parked before the customer had its owner are still to be moved.
+    pub is_join_pending: bool,
+}
+
+/// How current a stored object is, and whether it is in an end state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub as_of: AsOf,
+    pub version: u64,
+    /// The stored view may not be taken back: an ended subscription, a detached card, a deleted object.
+    pub is_final: bool,
+}
+
+impl Refusal {
+    /// For a mirrored object: how current the stored view is; nothing when there is none.
+    pub fn standing(&self) -> Result<Option<Standing>, StoreError> {
+        let Some(attributes) = &self.stored else { return Ok(None) };
+        let Stored { as_of, version, .. } = items::stored(attributes, ()).map_err(unreadable)?;
+        let is_set = |flag: &str| attributes.get(flag).and_then(|value| value.as_bool().ok()).is_some_and(|set| *set);
+        let has_final_status = attributes
+            .get("status")
+            .and_then(|value| value.as_s().ok())
+            .is_some_and(|status| Status::from(status.clone()).is_final());
+        let is_final = has_final_status || is_set("is_detached") || is_set("is_deleted");
+        Ok(Some(Standing { as_of, version, is_final }))
+    }
+
+    pub fn owner(&self) -> Result<Owner, StoreError> {
+        owner(self.stored.as_ref())
+    }
+
+    pub fn event(&self) -> Result<Option<KnownEvent>, StoreError> {
+        self.stored.as_ref().map(event::known).transpose().map_err(unreadable)
+    }
+}
+
+pub(super) fn owner(attributes: Option<&Attributes>) -> Result<Owner, StoreError> {
+    let Some(attributes) = attributes else { return Ok(Owner::default()) };
+    let item: OwnerItem =
+        serde_dynamo::from_item(attributes.clone()).map_err(|error| unreadable(error.to_string()))?;
+    Ok(Owner { user: item.user_id, is_join_pending: item.join_pending.unwrap_or(false) })
+}
+
+fn unreadable(detail: String) -> StoreError {
+    StoreError::Unreadable { doing: "read a refused record".to_owned(), detail }
+}
+
+/// Tries of one transaction that meets others on the same items. They last milliseconds, so a few short waits suffice;
+/// beyond that the caller answers 503 and Stripe comes back.
+const CONFLICT_TRIES: u32 = 6;
+
+impl Store {
+    /// Sends the changes as one transaction. At most 100 changes, no two of one item.
+    ///
+    /// A request that landed while its answer was lost is safe: the SDK repeats it with the same token, which DynamoDB
+    /// answers with success for ten minutes.
+    /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>
+    pub async fn commit(&self, changes: Vec<Change>) -> Result<Commit, StoreError> {
+        let writes = changes
+            .into_iter()
+            .map(|change| change.into_write(self.mode, &self.table_name))
+            .collect::<Result<Vec<_>, _>>()?;
+        for attempt in 1.. {
+            let sent = self.client.transact_write_items().set_transact_items(Some(writes.clone())).send().await;
+            let error = match sent {
+                Ok(_) => return Ok(Commit::Landed),
+                Err(error) => error,
+            };
+            let reasons = cancellation_reasons(&error);
+            if let Some(refusals) = refusals(reasons) {
+                return Ok(Commit::Refused(refusals));
+            }
+            let is_conflict = !reasons.is_empty() && reasons.iter().all(|reason| is_passing(reason.code()));
+            if !is_conflict || attempt >= CONFLICT_TRIES {
+                let detail = if is_conflict { "the records are being changed by others".to_owned() } else { causes(&error) };
+                return Err(StoreError::Unavailable { doing: "write records".to_owned(), detail });
+            }
+            tokio::time::sleep(jittered(attempt)).await;
+        }
+        unreachable!("the loop ends by returning")
+    }
+}
+
+fn cancellation_reasons(error: &SdkError<TransactWriteItemsError>) -> &[CancellationReason] {
+    match error.as_service_error() {
+        Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => canceled.cancellation_reasons(),
+        _ => &[],
+    }
+}
+
+/// The conditions that did not hold, when that and nothing worse is why the transaction was cancelled.
+fn refusals(reasons: &[CancellationReason]) -> Option<Vec<Refusal>> {
+    let refused: Vec<Refusal> = reasons
+        .iter()
+        .enumerate()
+        .filter(|(_, reason)| reason.code() == Some("ConditionalCheckFailed"))
+        .map(|(index, reason)| Refusal { index, stored: reason.item().filter(|item| !item.is_empty()).cloned() })
+        .collect();
+    (!refused.is_empty()).then_some(refused)
+}
+
+fn is_passing(code: Option<&str>) -> bool {
+    matches!(
+        code,
+        None | Some("None" | "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
+    )
+}
+
+/// Full jitter: <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>.
+fn jittered(attempt: u32) -> Duration {
+    let ceiling_ms = 20_u64 << attempt.min(5);
+    Duration::from_millis(fastrand::u64(1..=ceiling_ms))
+}

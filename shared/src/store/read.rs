@@ -1,0 +1,184 @@
+//! The reads: all strongly consistent, each one request.
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::items::{
+    self, Attributes, CardItem, CheckoutItem, CustomerItem, MirrorItem, PriceItem, ProductItem, SubscriptionItem,
+    TrialItem,
+};
+use super::keys::{self, Key, Partition};
+use super::record::Stored;
+use super::{Owner, Store, StoreError, commit};
+use crate::causes::causes;
+use crate::domain::{
+    Account, Card, CustomerId, CustomerMirror, Price, PriceId, Product, ProductId, Subscription, SubscriptionId, UserId,
+};
+
+/// An object kept with a customer that nobody owned when it came.
+#[derive(Clone, Debug)]
+pub enum Parked {
+    Subscription(Stored<Subscription>),
+    Card(Stored<Card>),
+    Mirror(Stored<CustomerMirror>),
+}
+
+impl Parked {
+    pub fn version(&self) -> u64 {
+        match self {
+            Parked::Subscription(stored) => stored.version,
+            Parked::Card(stored) => stored.version,
+            Parked::Mirror(stored) => stored.version,
+        }
+    }
+
+    /// The sort key it is kept under.
+    pub fn sk(&self) -> String {
+        match self {
+            Parked::Subscription(stored) => format!("{}{}", keys::SUBSCRIPTION_PREFIX, stored.value.id),
+            Parked::Card(stored) => format!("{}{}", keys::PAYMENT_METHOD_PREFIX, stored.value.id),
+            Parked::Mirror(stored) => format!("{}{}", keys::CUSTOMER_MIRROR_PREFIX, stored.value.id),
+        }
+    }
+}
+
+impl Store {
+    /// Everything known of a user. A user of whom nothing is known is an empty account, not an error.
+    pub async fn read_account(&self, user: &UserId) -> Result<Account, StoreError> {
+        let doing = || format!("read the records of user {user}");
+        let mut account = Account::empty(user.clone());
+        for item in self.query(Partition::User(user.clone()).pk(self.mode), &doing).await? {
+            add_to_account(&mut account, &item)
+                .map_err(|detail| StoreError::Unreadable { doing: doing(), detail })?;
+        }
+        Ok(account)
+    }
+
+    /// What is parked with a customer.
+    pub async fn read_parked(&self, customer: &CustomerId) -> Result<Vec<Parked>, StoreError> {
+        let doing = || format!("read what is parked with customer {customer}");
+        let items = self.query(Partition::Customer(customer.clone()).pk(self.mode), &doing).await?;
+        let parked = items.iter().filter_map(|item| as_parked(item).transpose()).collect::<Result<_, _>>();
+        parked.map_err(|detail| StoreError::Unreadable { doing: doing(), detail })
+    }
+
+    /// Who owns a customer.
+    pub async fn read_owner(&self, customer: &CustomerId) -> Result<Owner, StoreError> {
+        let item = self.get(keys::owner(self.mode, customer), || format!("read the owner of {customer}")).await?;
+        commit::owner(item.as_ref())
+    }
+
+    pub async fn read_subscription(
+        &self,
+        partition: &Partition,
+        subscription: &SubscriptionId,
+    ) -> Result<Option<Stored<Subscription>>, StoreError> {
+        let doing = || format!("read {subscription}");
+        let Some(item) = self.get(partition.subscription(self.mode, subscription), doing).await? else {
+            return Ok(None);
+        };
+        stored_subscription(&item).map(Some).map_err(|detail| StoreError::Unreadable { doing: doing(), detail })
+    }
+
+    pub async fn read_price(&self, price: &PriceId) -> Result<Option<Price>, StoreError> {
+        let doing = || format!("read {price}");
+        let Some(item) = self.get(keys::price(self.mode, price), doing).await? else { return Ok(None) };
+        let item: PriceItem = parse(&item).map_err(|detail| StoreError::Unreadable { doing: doing(), detail })?;
+        Ok(Some(item.into()))
+    }
+
+    pub async fn read_product(&self, product: &ProductId) -> Result<Option<Product>, StoreError> {
+        let doing = || format!("read {product}");
+        let Some(item) = self.get(keys::product(self.mode, product), doing).await? else { return Ok(None) };
+        let item: ProductItem = parse(&item).map_err(|detail| StoreError::Unreadable { doing: doing(), detail })?;
+        Ok(Some(item.into()))
+    }
+
+    /// Whether the table answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.get(keys::ping(self.mode), || "reach the table".to_owned()).await.map(|_| ())
+    }
+
+    async fn get(&self, key: Key, doing: impl Fn() -> String) -> Result<Option<Attributes>, StoreError> {
+        let got = self
+            .client
+            .get_item()
+            .table_name(&self.table_name)
+            .set_key(Some(key.into_attributes()))
+            .consistent_read(true)
+            .send()
+            .await;
+        got.map(|output| output.item).map_err(|error| unavailable(&doing, &error))
+    }
+
+    async fn query(&self, pk: String, doing: &impl Fn() -> String) -> Result<Vec<Attributes>, StoreError> {
+        let mut found = Vec::new();
+        let mut start = None;
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table_name)
+                .key_condition_expression("pk = :pk")
+                .expression_attribute_values(":pk", AttributeValue::S(pk.clone()))
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| unavailable(doing, &error))?;
+            found.extend(page.items.unwrap_or_default());
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+}
+
+fn unavailable<E>(doing: &impl Fn() -> String, error: &SdkError<E>) -> StoreError
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    StoreError::Unavailable { doing: doing(), detail: causes(error) }
+}
+
+fn parse<T: serde::de::DeserializeOwned>(item: &Attributes) -> Result<T, String> {
+    serde_dynamo::from_item(item.clone()).map_err(|error| error.to_string())
+}
+
+fn sort_key(item: &Attributes) -> &str {
+    item.get(keys::SK).and_then(|value| value.as_s().ok()).map_or("", String::as_str)
+}
+
+fn stored_subscription(item: &Attributes) -> Result<Stored<Subscription>, String> {
+    items::stored(item, parse::<SubscriptionItem>(item)?.try_into()?)
+}
+
+fn add_to_account(account: &mut Account, item: &Attributes) -> Result<(), String> {
+    match sort_key(item) {
+        keys::CUSTOMER => account.customer = Some(parse::<CustomerItem>(item)?.try_into()?),
+        keys::TRIAL => account.trial = Some(parse::<TrialItem>(item)?.try_into()?),
+        keys::CHECKOUT => account.checkout = Some(parse::<CheckoutItem>(item)?.try_into()?),
+        sk if sk.starts_with(keys::SUBSCRIPTION_PREFIX) => {
+            account.subscriptions.push(stored_subscription(item)?.value);
+        }
+        sk if sk.starts_with(keys::PAYMENT_METHOD_PREFIX) => account.cards.push(parse::<CardItem>(item)?.into()),
+        sk if sk.starts_with(keys::CUSTOMER_MIRROR_PREFIX) => account.mirrors.push(parse::<MirrorItem>(item)?.into()),
+        // A later version may keep more here.
+        _ => {}
+    }
+    Ok(())
+}
+
+fn as_parked(item: &Attributes) -> Result<Option<Parked>, String> {
+    Ok(match sort_key(item) {
+        sk if sk.starts_with(keys::SUBSCRIPTION_PREFIX) => Some(Parked::Subscription(stored_subscription(item)?)),
+        sk if sk.starts_with(keys::PAYMENT_METHOD_PREFIX) => {
+            Some(Parked::Card(items::stored(item, parse::<CardItem>(item)?.into())?))
+        }
+        sk if sk.starts_with(keys::CUSTOMER_MIRROR_PREFIX) => {
+            Some(Parked::Mirror(items::stored(item, parse::<MirrorItem>(item)?.into())?))
+        }
+        _ => None,
+    })
+}

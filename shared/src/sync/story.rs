@@ -1,0 +1,74 @@
+//! The log lines an operator's searches and alarms look for: the message is exactly so, the ids are fields too.
+
+use super::settle::Settled;
+use crate::domain::{Invoice, Status, Subscription, UserId};
+use crate::store::{Outcome, Partition};
+use crate::stripe::envelope::Envelope;
+
+/// Tells what an event did to a subscription; nothing when it did nothing.
+pub(super) fn tell_subscription(envelope: &Envelope, subscription: &Subscription, settled: &Settled) {
+    if !matches!(settled.outcome, Outcome::Applied | Outcome::Parked) {
+        return;
+    }
+    if let Status::Unknown(status) = &subscription.status {
+        tracing::error!(subscription = %subscription.id, status, "Subscription {} has an unknown status and gives no access", subscription.id);
+    }
+    let id = &subscription.id;
+    match envelope.event_type.as_str() {
+        "customer.subscription.created" => {
+            tracing::info!(subscription = %id, "Subscription created via webhook: {id}");
+            if let (Partition::User(user), true) = (&settled.partition, subscription.had_trial()) {
+                tell_trial(user, subscription);
+            }
+        }
+        "customer.subscription.deleted" => {
+            let customer = &subscription.customer;
+            tracing::info!(subscription = %id, %customer, "Subscription deleted: {id} for customer {customer}");
+        }
+        "customer.subscription.trial_will_end" => {
+            tracing::warn!(subscription = %id, "Trial ending soon for subscription {id}");
+        }
+        _ => {}
+    }
+    tell_transition(envelope, subscription);
+}
+
+fn tell_trial(user: &UserId, subscription: &Subscription) {
+    tracing::info!(%user, subscription = %subscription.id, "Trial tracked via webhook for user {user}");
+}
+
+fn tell_transition(envelope: &Envelope, subscription: &Subscription) {
+    let Some(previous) = previous_status(envelope).filter(|previous| *previous != subscription.status) else { return };
+    let (id, from, to) = (&subscription.id, previous.as_str(), subscription.status.as_str());
+    tracing::info!(subscription = %id, from, to, "Subscription {id} status changed: {from} → {to}");
+    match subscription.status {
+        Status::Active if previous == Status::Trialing => {
+            tracing::info!(subscription = %id, "Trial converted to paid: {id}");
+        }
+        Status::PastDue => tracing::warn!(subscription = %id, "Subscription past due: {id}"),
+        Status::Canceled => tracing::info!(subscription = %id, "Subscription canceled: {id}"),
+        _ => {}
+    }
+}
+
+/// Stripe says what changed on `*.updated`. <https://docs.stripe.com/api/events/object#event_object-data-previous_attributes>
+fn previous_status(envelope: &Envelope) -> Option<Status> {
+    let text = envelope.previous_attributes.as_ref()?.get("status")?.as_str()?;
+    Some(Status::from(text.to_owned()))
+}
+
+/// Tells of a payment or its failure. `invoice.paid` says the same as `invoice.payment_succeeded`, so it is not told.
+pub(super) fn tell_invoice(envelope: &Envelope, invoice: &Invoice) {
+    let Some(subscription) = &invoice.subscription else { return };
+    match envelope.event_type.as_str() {
+        "invoice.payment_succeeded" => {
+            let amount = invoice.amount_paid;
+            tracing::info!(%subscription, invoice = %invoice.id, amount_minor = amount.amount_minor, "Payment succeeded: {amount} for subscription {subscription}");
+        }
+        "invoice.payment_failed" => {
+            let (amount, attempt) = (invoice.amount_due, invoice.attempt_count);
+            tracing::warn!(%subscription, invoice = %invoice.id, attempt, amount_minor = amount.amount_minor, "Payment failed (attempt {attempt}): {amount} for subscription {subscription}");
+        }
+        _ => {}
+    }
+}
