@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use serde_json::{Value, json};
+use serde_json::Value;
 use shared::boot::{AwsEndpoints, Core};
 use shared::clock::Clock;
 use shared::config::{Config, Misconfigured};
@@ -23,7 +23,7 @@ use crate::page;
 use crate::ports::{Listeners, Ports, url_of};
 use crate::secrets_manager::SecretsManager;
 use crate::server::Server;
-use crate::stripe_side::{StripeSide, TestMode};
+use crate::stripe_side::StripeSide;
 use crate::tap::Tap;
 use crate::template::Template;
 use crate::tokens;
@@ -250,7 +250,7 @@ impl Stack {
         let parts = self.parts;
         parts.api.stop().await?;
         if let Some(sandbox) = parts.sandbox {
-            sandbox.shutdown().await;
+            sandbox.shutdown().await?;
         }
         parts.function_url.stop().await?;
         parts.upstream.stop().await?;
@@ -368,3 +368,6 @@ async fn assemble(
     };
     Ok(Core::assemble(config, clock, endpoints).await)
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,7 @@ pub(crate) fn mint(signing_key: &str, claims: &Value, now: Timestamp) -> Result<
     for (name, value) in given {
         all[name] = value.clone();
     }
+    shared::auth::use_hs256_only();
     let key = EncodingKey::from_secret(signing_key.as_bytes());
     jsonwebtoken::encode(&Header::default(), &all, &key).context("sign the token")
 }

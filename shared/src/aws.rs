@@ -60,13 +60,18 @@ pub fn sdk_config(environment: &AwsEnvironment) -> SdkConfig {
         .operation_attempt_timeout(Duration::from_secs(2))
         .operation_timeout(Duration::from_secs(5))
         .build();
+    // The SDK would wait up to a second before its second try: a user is waiting.
+    let retries = RetryConfig::standard()
+        .with_max_attempts(3)
+        .with_initial_backoff(Duration::from_millis(50))
+        .with_max_backoff(Duration::from_millis(500));
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(environment.region.clone().unwrap_or_else(|| "us-east-1".to_owned())))
         .credentials_provider(SharedCredentialsProvider::new(credentials(environment.credentials.as_ref())))
         .http_client(https)
         .timeout_config(timeouts)
-        .retry_config(RetryConfig::standard().with_max_attempts(3))
+        .retry_config(retries)
         // Replies are small: a timeout per try is protection enough.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .build()
@@ -82,5 +87,43 @@ fn credentials(given: Option<&AwsCredentials>) -> Credentials {
             "environment",
         ),
         None => Credentials::new("local", "local", None, None, "local"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(region: Option<&str>, has_credentials: bool) -> AwsEnvironment {
+        let credentials = has_credentials.then(|| AwsCredentials {
+            access_key_id: "AKIA".to_owned(),
+            secret_access_key: "canary".to_owned().into(),
+            session_token: Some("canary".to_owned().into()),
+        });
+        AwsEnvironment { region: region.map(str::to_owned), credentials, ..AwsEnvironment::default() }
+    }
+
+    #[test]
+    fn aws_needs_a_region_and_credentials_and_stand_ins_need_neither() {
+        let aws = AwsEndpoints::default();
+        assert_eq!(require(&environment(Some("sa-east-1"), true), &aws), Ok(()));
+        assert_eq!(require(&environment(None, true), &aws).unwrap_err().variable, "AWS_REGION");
+        assert_eq!(require(&environment(Some("sa-east-1"), false), &aws).unwrap_err().variable, "AWS_ACCESS_KEY_ID");
+
+        let endpoint = Some("http://127.0.0.1:9002".to_owned());
+        let half = AwsEndpoints { dynamodb: endpoint.clone(), secrets_manager: None };
+        assert!(require(&environment(None, false), &half).is_err(), "the other half would be asked of AWS");
+        let local = AwsEndpoints { dynamodb: endpoint.clone(), secrets_manager: endpoint };
+        assert_eq!(require(&environment(None, false), &local), Ok(()));
+    }
+
+    #[test]
+    fn a_try_is_shorter_than_the_whole_and_the_whole_than_a_function() {
+        let config = sdk_config(&environment(Some("sa-east-1"), true));
+        assert_eq!(config.region().map(Region::as_ref), Some("sa-east-1"));
+        let timeouts = config.timeout_config().unwrap();
+        let (connect, attempt) = (timeouts.connect_timeout().unwrap(), timeouts.operation_attempt_timeout().unwrap());
+        let all = timeouts.operation_timeout().unwrap();
+        assert!(connect < attempt && attempt < all && all <= Duration::from_secs(5));
     }
 }

@@ -10,8 +10,11 @@ use crate::books::Books;
 use crate::clock::Clock;
 use crate::config::{Config, Misconfigured};
 use crate::domain::Mode;
+use crate::https_client::HttpsClient;
 use crate::secrets::SecretStore;
 use crate::store::{self, Store};
+use crate::stripe::live::LiveStripe;
+use crate::stripe::transport::KeySource;
 use crate::{aws, config, telemetry};
 
 /// Built once per process and lent to every function.
@@ -19,6 +22,8 @@ pub struct Core {
     pub config: Config,
     pub clock: Clock,
     pub secrets: Arc<SecretStore>,
+    /// For what is not AWS; its connections are shared.
+    pub https: HttpsClient,
     dynamodb: aws_sdk_dynamodb::Client,
 }
 
@@ -45,13 +50,16 @@ impl Core {
             clock.clone(),
         ));
         let dynamodb = store::client(sdk, endpoints.dynamodb.as_deref());
-        Core { config, clock, secrets, dynamodb }
+        Core { config, clock, secrets, https: HttpsClient::new(), dynamodb }
     }
 
     /// The table and Stripe of one mode, paired.
     pub fn books(&self, mode: Mode) -> Result<Books, Misconfigured> {
-        let _store = self.store(mode)?;
-        todo!()
+        let store = self.store(mode)?;
+        self.config.require_secret_id(mode)?;
+        let keys = KeySource::Secrets { secrets: Arc::clone(&self.secrets), mode };
+        let stripe = LiveStripe::new(self.https.clone(), &self.config.stripe_api_url, keys, self.clock.clone());
+        Ok(Books::pair(store, Arc::new(stripe), self.clock.clone()))
     }
 
     /// One mode's records alone, for functions that never ask Stripe.

@@ -242,7 +242,7 @@ impl Values<'_> {
             return Ok(vec![DEFAULT_EXEMPT_PREFIX.to_owned()]);
         }
         // A lone "/" would exempt everything: nobody means that.
-        match prefixes.iter().all(|prefix| prefix.starts_with('/') && prefix.len() > 1) {
+        match prefixes.iter().all(|prefix| prefix.starts_with('/') && !prefix.trim_matches('/').is_empty()) {
             true => Ok(prefixes),
             false => {
                 Err(Misconfigured::new(GATE_EXEMPT_PREFIXES, "must hold paths that start with / and name a segment"))
@@ -297,3 +297,7 @@ fn base_url(name: &str, text: &str) -> Result<Url, Misconfigured> {
     };
     Err(Misconfigured::new(name, problem))
 }
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

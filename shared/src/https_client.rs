@@ -198,7 +198,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_is_bounded_in_size_and_time() {
-        let server = ScriptedServer::start(vec![Reaction::ok("12345"), Reaction::ok("123456"), Reaction::HangInBody]).await;
+        let server =
+            ScriptedServer::start(vec![Reaction::ok("12345"), Reaction::ok("123456"), Reaction::HangInBody]).await;
         let client = HttpsClient::new();
         let fits = client.send(get(&server.url("/")), SOON).await.unwrap();
         assert_eq!(read_body(fits.into_body(), 5, SOON).await.unwrap(), "12345");

@@ -12,7 +12,11 @@ use tokio::task::JoinHandle;
 /// What becomes of one request.
 #[derive(Clone)]
 pub(crate) enum Reaction {
-    Reply { status: u16, headers: Vec<(&'static str, String)>, body: String },
+    Reply {
+        status: u16,
+        headers: Vec<(&'static str, String)>,
+        body: String,
+    },
     /// The connection is closed after the request was read.
     Reset,
     /// No answer ever.

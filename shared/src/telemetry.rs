@@ -46,3 +46,80 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     let (file, line) = panic.location().map_or(("unknown", 0), |location| (location.file(), location.line()));
     tracing::error!(file, line, "Panic");
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::Value;
+    use tracing::subscriber::DefaultGuard;
+
+    use super::*;
+
+    /// The log of this thread, for tests that assert what is in it.
+    #[derive(Clone, Default)]
+    pub(crate) struct Captured(Arc<Mutex<Vec<u8>>>);
+
+    impl Captured {
+        pub(crate) fn start(level: Level) -> (Captured, DefaultGuard) {
+            let captured = Captured::default();
+            let writer = captured.clone();
+            let guard = tracing::subscriber::set_default(subscriber(level, move || writer.clone()));
+            (captured, guard)
+        }
+
+        pub(crate) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+
+        pub(crate) fn lines(&self) -> Vec<Value> {
+            self.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        }
+    }
+
+    impl Write for Captured {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_is_one_json_object_with_the_sentence_and_its_fields_at_the_top() {
+        let (log, _guard) = Captured::start(Level::INFO);
+        let span = tracing::info_span!("request", request_id = "r-1");
+        span.in_scope(|| tracing::info!(subscription = "sub_1", "Subscription created via webhook: {}", "sub_1"));
+        let lines = log.lines();
+        assert_eq!(lines.len(), 1);
+        assert_eq!(lines[0]["message"], "Subscription created via webhook: sub_1");
+        assert_eq!(lines[0]["level"], "INFO");
+        assert_eq!(lines[0]["subscription"], "sub_1");
+        assert_eq!(lines[0]["span"]["request_id"], "r-1");
+        assert!(lines[0]["timestamp"].as_str().unwrap().ends_with('Z'));
+    }
+
+    #[test]
+    fn payloads_of_other_crates_are_not_logged_at_any_level() {
+        let (log, _guard) = Captured::start(Level::TRACE);
+        tracing::trace!(target: "lambda_runtime", "a whole payload");
+        tracing::debug!(target: "lambda_runtime::runtime", "a whole payload");
+        tracing::debug!(target: "aws_smithy_runtime::client", "headers with a signature");
+        tracing::info!(target: "hyper_util::client", "a connection");
+        tracing::trace!("our own finest");
+        assert_eq!(log.text(), "");
+        tracing::debug!("our own fine");
+        tracing::warn!(target: "lambda_runtime", "something went wrong");
+        assert_eq!(log.lines().len(), 2);
+    }
+
+    #[test]
+    fn text_from_outside_cannot_forge_a_line() {
+        let (log, _guard) = Captured::start(Level::INFO);
+        tracing::info!(path = "/a\n{\"level\":\"ERROR\"}", "Request answered");
+        assert_eq!(log.lines().len(), 1);
+    }
+}

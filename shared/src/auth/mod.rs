@@ -107,8 +107,10 @@ fn bearer_token(headers: &HeaderMap) -> Result<&str, ApiError> {
 #[cfg(test)]
 mod tests {
     use lambda_http::http::HeaderValue;
+    use serde_json::json;
 
     use super::*;
+    use crate::secrets::stand_in::{SecretsManager, good};
 
     fn headers(values: &[&str]) -> HeaderMap {
         let value = |text: &&str| (AUTHORIZATION, HeaderValue::from_str(text).unwrap());
@@ -136,6 +138,79 @@ mod tests {
         for values in [&["Bearer"][..], &["Bearer a b"], &["Bearer a,Bearer b"], &["Bearer a", "Bearer a"]] {
             let refused = bearer_token(&headers(values)).unwrap_err();
             assert!(matches!(refused, ApiError::TokenNotValid), "{values:?}");
+        }
+    }
+
+    const OLD: &str = "the-old-key-of-thirty-two-bytes-or-more";
+    const NEW: &str = "the-new-key-of-thirty-two-bytes-or-more";
+
+    fn token(key: &str) -> String {
+        use_hs256_only();
+        let key = jsonwebtoken::EncodingKey::from_secret(key.as_bytes());
+        let expires_at = Clock::default().wall_now().as_second() + 300;
+        let claims = json!({"token_type": "access", "exp": expires_at, "user_id": 42});
+        jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
+    }
+
+    fn request(token: Option<String>) -> Request {
+        let mut request = Request::default();
+        if let Some(token) = token {
+            let value = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
+            request.headers_mut().insert(AUTHORIZATION, value);
+        }
+        request
+    }
+
+    async fn authenticator(secrets_manager: &SecretsManager) -> Authenticator {
+        Authenticator::new(Arc::new(secrets_manager.store().await), Mode::Test, Clock::default(), None)
+    }
+
+    #[tokio::test]
+    async fn a_key_rotated_in_a_moment_ago_verifies_at_once() {
+        let secrets_manager = SecretsManager::default();
+        secrets_manager.put("AWSCURRENT", &good(&[OLD]));
+        let authenticator = authenticator(&secrets_manager).await;
+        assert_eq!(authenticator.caller(&request(Some(token(OLD)))).await.unwrap().user.as_str(), "42");
+
+        secrets_manager.put("AWSPREVIOUS", &good(&[OLD]));
+        secrets_manager.put("AWSCURRENT", &good(&[NEW]));
+        for key in [NEW, OLD] {
+            assert!(authenticator.caller(&request(Some(token(key)))).await.is_ok(), "{key}");
+        }
+    }
+
+    #[tokio::test]
+    async fn forged_tokens_are_refused_and_cause_one_read_a_minute() {
+        let secrets_manager = SecretsManager::default();
+        secrets_manager.put("AWSCURRENT", &good(&[OLD]));
+        let authenticator = authenticator(&secrets_manager).await;
+        for _ in 0..5 {
+            let refused = authenticator.caller(&request(Some(token(NEW)))).await.unwrap_err();
+            assert!(matches!(refused, ApiError::TokenNotValid));
+        }
+        assert_eq!(secrets_manager.reads(), 2, "the first one and one more");
+    }
+
+    #[tokio::test]
+    async fn without_keys_nobody_is_let_in_and_nobody_is_blamed() {
+        let secrets_manager = SecretsManager::default();
+        secrets_manager.is_down(true);
+        let unreachable = authenticator(&secrets_manager).await.caller(&request(Some(token(OLD)))).await;
+        assert!(matches!(unreachable, Err(ApiError::Unavailable { .. })));
+
+        secrets_manager.is_down(false);
+        secrets_manager.put("AWSCURRENT", &good(&[]));
+        let misconfigured = authenticator(&secrets_manager).await.optional_caller(&request(Some(token(OLD)))).await;
+        assert!(matches!(misconfigured, Err(ApiError::Misconfigured)));
+    }
+
+    #[tokio::test]
+    async fn nobody_and_a_bad_token_are_no_optional_caller() {
+        let secrets_manager = SecretsManager::default();
+        secrets_manager.put("AWSCURRENT", &good(&[OLD]));
+        let authenticator = authenticator(&secrets_manager).await;
+        for (token, is_somebody) in [(None, false), (Some(token(NEW)), false), (Some(token(OLD)), true)] {
+            assert_eq!(authenticator.optional_caller(&request(token)).await.unwrap().is_some(), is_somebody);
         }
     }
 }

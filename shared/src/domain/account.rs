@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::{Card, CheckoutChoice, CheckoutClaim, Customer, CustomerId, CustomerMirror, Subscription, TrialClaim, UserId};
+use super::{
+    Card, CheckoutChoice, CheckoutClaim, Customer, CustomerId, CustomerMirror, Subscription, TrialClaim, UserId,
+};
 
 /// The user's partition of the table.
 #[derive(Clone, Debug)]

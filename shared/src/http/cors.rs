@@ -78,3 +78,58 @@ fn vary_by_origin(headers: &mut HeaderMap) {
         headers.append(VARY, HeaderValue::from_static("Origin"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cors() -> Cors {
+        Cors::new(&["https://app.example.com".to_owned(), "http://localhost:3000".to_owned()])
+    }
+
+    fn marked(origin: &str) -> Reply {
+        let mut reply = Reply::new(Body::Empty);
+        cors().mark(Some(&HeaderValue::from_str(origin).unwrap()), &mut reply);
+        reply
+    }
+
+    #[test]
+    fn an_allowed_origin_may_read() {
+        for origin in ["https://app.example.com", "http://localhost:3000"] {
+            assert_eq!(marked(origin).headers()[ACCESS_CONTROL_ALLOW_ORIGIN], origin);
+        }
+    }
+
+    #[test]
+    fn near_misses_may_not() {
+        for origin in [
+            "null",
+            "*",
+            "https://app.example.com.",
+            "https://app.example.com/",
+            "https://app.example.com:443",
+            "https://app.example.com:8443",
+            "http://app.example.com",
+            "https://APP.example.com",
+            "https://app.example.com.evil.com",
+            "https://evilapp.example.com",
+            "https://example.com",
+            "http://localhost",
+            "http://localhost:3001",
+        ] {
+            let reply = marked(origin);
+            assert!(!reply.headers().contains_key(ACCESS_CONTROL_ALLOW_ORIGIN), "{origin}");
+            assert_eq!(reply.headers()[VARY], "Origin");
+        }
+    }
+
+    #[test]
+    fn an_upstream_does_not_open_what_we_keep_shut() {
+        let mut reply = Reply::new(Body::Empty);
+        reply.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        reply.headers_mut().insert(VARY, HeaderValue::from_static("Accept, origin"));
+        cors().mark(Some(&HeaderValue::from_static("https://evil.com")), &mut reply);
+        assert!(!reply.headers().contains_key(ACCESS_CONTROL_ALLOW_ORIGIN));
+        assert_eq!(reply.headers().get_all(VARY).iter().count(), 1);
+    }
+}

@@ -7,7 +7,7 @@ use std::error::Error;
 
 use lambda_http::http::header::{ALLOW, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use lambda_http::http::{HeaderValue, StatusCode};
-use serde_json::{Map, Value};
+use serde::Serialize;
 
 use super::{Reply, json};
 use crate::causes::causes;
@@ -16,6 +16,20 @@ use crate::secrets::SecretsError;
 
 /// Seconds after which a caller may try again what failed for our reasons.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
+
+/// Either `error` or `detail` holds the sentence.
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redirect: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+}
 
 /// Why a request gets no 200.
 #[derive(Clone, Debug)]
@@ -166,20 +180,14 @@ impl ApiError {
 
     /// The reply; those of our own failures name the request, so that its log line can be found.
     pub fn into_reply(self, request_id: &str) -> Reply {
+        let sentence = Some(self.sentence());
         // 401s of tokens are spelled as Django REST framework spells them.
-        let sentence_field = match self {
-            ApiError::NotAuthenticated | ApiError::TokenNotValid => "detail",
-            _ => "error",
+        let (error, detail) = match self {
+            ApiError::NotAuthenticated | ApiError::TokenNotValid => (None, sentence),
+            _ => (sentence, None),
         };
-        let mut body = Map::new();
-        body.insert(sentence_field.to_owned(), Value::from(self.sentence()));
-        body.insert("code".to_owned(), Value::from(self.code()));
-        if let Some(redirect) = self.redirect() {
-            body.insert("redirect".to_owned(), Value::from(redirect));
-        }
-        if self.status().is_server_error() {
-            body.insert("request_id".to_owned(), Value::from(request_id));
-        }
+        let request_id = self.status().is_server_error().then_some(request_id);
+        let body = Body { error, detail, code: self.code(), redirect: self.redirect(), request_id };
         let mut reply = json(self.status(), &body);
         if let Some((name, value)) = self.header() {
             reply.headers_mut().insert(name, value);
@@ -195,5 +203,65 @@ impl From<SecretsError> for ApiError {
             SecretsError::Invalid { .. } => ApiError::Misconfigured,
             SecretsError::Unavailable { .. } => ApiError::unavailable("Service temporarily unavailable", &error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+    use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+
+    use super::*;
+
+    fn shown(error: ApiError) -> String {
+        let reply = error.into_reply("r-1");
+        assert_eq!(reply.headers()[CONTENT_TYPE], "application/json");
+        assert_eq!(reply.headers()[CACHE_CONTROL], "no-store");
+        let extra = [WWW_AUTHENTICATE, ALLOW, RETRY_AFTER]
+            .into_iter()
+            .find_map(|name| reply.headers().get(&name).map(|value| format!(" [{name}: {}]", value.to_str().unwrap())));
+        let body = std::str::from_utf8(reply.body()).unwrap();
+        format!("{}{} {body}", reply.status().as_u16(), extra.unwrap_or_default())
+    }
+
+    #[test]
+    fn every_answer_but_the_good_ones() {
+        let detail = || "users table: password=hunter2".to_owned();
+        let all = [
+            ApiError::NotAuthenticated,
+            ApiError::TokenNotValid,
+            ApiError::SignatureRefused { code: "SIGNATURE_STALE", message: "Signature is stale" },
+            ApiError::Denied(Denial::CheckoutRequired),
+            ApiError::Denied(Denial::TrialUsed),
+            ApiError::Denied(Denial::SubscriptionRequired),
+            ApiError::bad_request("PRICE_NOT_ALLOWED", "Price not allowed"),
+            ApiError::AlreadySubscribed,
+            ApiError::NotFound,
+            ApiError::MethodNotAllowed { allow: "GET, HEAD, OPTIONS".to_owned() },
+            ApiError::PayloadTooLarge,
+            ApiError::Misconfigured,
+            ApiError::Unavailable { message: "Erro ao buscar status da assinatura", detail: detail() },
+            ApiError::BadGateway { message: "Erro ao verificar sessão", code: "STRIPE_ERROR", detail: detail() },
+            ApiError::GatewayTimeout { detail: detail() },
+            ApiError::Internal { detail: detail() },
+        ];
+        assert_snapshot!(all.map(shown).join("\n"), @r#"
+        401 [www-authenticate: Bearer realm="api"] {"detail":"Authentication credentials were not provided.","code":"not_authenticated"}
+        401 [www-authenticate: Bearer realm="api"] {"detail":"Given token not valid for any token type","code":"token_not_valid"}
+        401 {"error":"Signature is stale","code":"SIGNATURE_STALE"}
+        402 {"error":"Subscription required. Please complete checkout.","code":"CHECKOUT_REQUIRED","redirect":"/checkout"}
+        402 {"error":"Trial already used. Please subscribe.","code":"TRIAL_USED","redirect":"/subscription/trial-used"}
+        402 {"error":"Active subscription required","code":"SUBSCRIPTION_REQUIRED","redirect":"/subscription/expired"}
+        400 {"error":"Price not allowed","code":"PRICE_NOT_ALLOWED"}
+        409 {"error":"Subscription already active","code":"ALREADY_SUBSCRIBED","redirect":"/settings"}
+        404 {"error":"Not found","code":"NOT_FOUND"}
+        405 [allow: GET, HEAD, OPTIONS] {"error":"Method not allowed","code":"METHOD_NOT_ALLOWED"}
+        413 {"error":"Payload too large","code":"PAYLOAD_TOO_LARGE"}
+        503 {"error":"Service misconfigured","code":"MISCONFIGURED","request_id":"r-1"}
+        503 [retry-after: 5] {"error":"Erro ao buscar status da assinatura","code":"UNAVAILABLE","request_id":"r-1"}
+        502 {"error":"Erro ao verificar sessão","code":"STRIPE_ERROR","request_id":"r-1"}
+        504 {"error":"The service behind did not answer in time","code":"GATEWAY_TIMEOUT","request_id":"r-1"}
+        500 {"error":"Internal server error","code":"INTERNAL","request_id":"r-1"}
+        "#);
     }
 }

@@ -16,6 +16,7 @@ use lambda_http::{Body, RequestExt};
 use tracing::Instrument;
 
 use super::cors::Cors;
+use super::wire::Verbatim;
 use super::{ApiError, Method, Reply, Request};
 use crate::boot::Core;
 use crate::config::Misconfigured;
@@ -123,11 +124,16 @@ impl Function {
         reply
     }
 
+    /// As [`Function::call`], ready for the runtime's JSON: what the runtime and its stand-ins call.
+    pub async fn respond(&self, request: Request) -> Verbatim {
+        Verbatim(self.call(request).await)
+    }
+
     /// Runs the Lambda runtime until the environment is shut down.
     pub async fn serve(self) -> Result<(), lambda_http::Error> {
         let function = &self;
         lambda_http::run(lambda_http::service_fn(move |request| async move {
-            Ok::<Reply, Infallible>(function.call(request).await)
+            Ok::<Verbatim, Infallible>(function.respond(request).await)
         }))
         .await
     }
@@ -232,3 +238,7 @@ async fn catching_panics(mut future: Pin<Box<dyn Future<Output = Outcome> + Send
     })
     .await
 }
+
+#[cfg(test)]
+#[path = "function_tests.rs"]
+mod tests;

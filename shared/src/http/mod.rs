@@ -8,6 +8,7 @@ pub mod cors;
 pub mod error;
 pub mod function;
 pub mod urls;
+pub mod wire;
 
 use lambda_http::Body;
 use lambda_http::http::HeaderValue;

@@ -3,6 +3,8 @@
 //! [`document`] says what a good secret is, [`store`] when it is read. The types here show nothing of what they hold.
 
 mod document;
+#[cfg(test)]
+pub(crate) mod stand_in;
 mod store;
 #[cfg(test)]
 mod tests;

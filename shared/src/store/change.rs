@@ -17,50 +17,117 @@ use super::items::{
 use super::keys::{self, Key, Partition};
 use super::record::{AsOf, Guard};
 use crate::domain::{
-    Card, CheckoutClaim, CheckoutSessionId, Customer, CustomerId, CustomerMirror, Invoice, Mode, PaymentMethodId, Price,
-    Product, Subscription, TrialClaim, UserId,
+    Card, CheckoutClaim, CheckoutSessionId, Customer, CustomerId, CustomerMirror, Invoice, Mode, PaymentMethodId,
+    Price, Product, Subscription, TrialClaim, UserId,
 };
 
 /// Changes sent together land together or not at all: see [`super::Store::commit`].
 #[derive(Clone, Debug)]
 pub enum Change {
     /// The state of a subscription, where its owner keeps it.
-    Subscription { partition: Partition, subscription: Box<Subscription>, as_of: AsOf, guard: Guard },
+    Subscription {
+        partition: Partition,
+        subscription: Box<Subscription>,
+        as_of: AsOf,
+        guard: Guard,
+    },
     /// A card, where its customer's owner keeps it.
-    Card { partition: Partition, card: Card, as_of: AsOf, guard: Guard },
+    Card {
+        partition: Partition,
+        card: Card,
+        as_of: AsOf,
+        guard: Guard,
+    },
     /// Nothing changes; refused when the card has not been seen yet.
-    CardIsKnown { partition: Partition, payment_method: PaymentMethodId },
+    CardIsKnown {
+        partition: Partition,
+        payment_method: PaymentMethodId,
+    },
     /// What Stripe says of a customer.
-    Mirror { partition: Partition, mirror: CustomerMirror, as_of: AsOf, guard: Guard },
+    Mirror {
+        partition: Partition,
+        mirror: CustomerMirror,
+        as_of: AsOf,
+        guard: Guard,
+    },
     /// Nothing changes; refused when the customer's default card has not been asked for yet.
-    MirrorIsKnown { partition: Partition, customer: CustomerId },
-    Product { product: Product, as_of: AsOf, guard: Guard },
-    Price { price: Price, as_of: AsOf, guard: Guard },
+    MirrorIsKnown {
+        partition: Partition,
+        customer: CustomerId,
+    },
+    Product {
+        product: Product,
+        as_of: AsOf,
+        guard: Guard,
+    },
+    Price {
+        price: Price,
+        as_of: AsOf,
+        guard: Guard,
+    },
     /// An invoice: newer wins, and within one second the one further along.
-    Invoice { invoice: Box<Invoice>, as_of: AsOf },
+    Invoice {
+        invoice: Box<Invoice>,
+        as_of: AsOf,
+    },
     /// Nothing changes; refused unless the customer belongs to the user and nothing of it waits to be joined.
-    OwnerIs { customer: CustomerId, user: UserId },
+    OwnerIs {
+        customer: CustomerId,
+        user: UserId,
+    },
     /// Marks the customer as one nobody owns; refused when somebody does.
-    OwnerIsNobody { customer: CustomerId },
+    OwnerIsNobody {
+        customer: CustomerId,
+    },
     /// Gives the customer to the user; refused when another has it. Unless `joined`, the customer's parked objects are
     /// still to be moved, and every other change of the customer waits for that.
-    Own { customer: CustomerId, user: UserId, joined: bool },
+    Own {
+        customer: CustomerId,
+        user: UserId,
+        joined: bool,
+    },
     /// Spends the user's trial. The first claim stays for ever.
-    Trial { user: UserId, claim: TrialClaim },
+    Trial {
+        user: UserId,
+        claim: TrialClaim,
+    },
     /// Begins the creation of the user's customer; refused when there is one, or another creation is under way.
-    BeginCustomer { user: UserId, customer: Customer },
+    BeginCustomer {
+        user: UserId,
+        customer: Customer,
+    },
     /// The user's customer is known; refused when the user has another one.
-    LinkCustomer { user: UserId, customer: CustomerId },
+    LinkCustomer {
+        user: UserId,
+        customer: CustomerId,
+    },
     /// Stripe does not know the customer any more: the user's next checkout makes a new one.
-    ForgetCustomer { user: UserId, customer: CustomerId },
+    ForgetCustomer {
+        user: UserId,
+        customer: CustomerId,
+    },
     /// A creation failed at Stripe: the next try must not replay that failure.
-    RetryCustomer { user: UserId, creation_attempt: u64 },
+    RetryCustomer {
+        user: UserId,
+        creation_attempt: u64,
+    },
     /// The user's open session; refused unless the last attempt was `previous_attempt`.
-    Checkout { user: UserId, claim: CheckoutClaim, previous_attempt: Option<u64> },
+    Checkout {
+        user: UserId,
+        claim: CheckoutClaim,
+        previous_attempt: Option<u64>,
+    },
     /// The session is over; refused when the user's open session is another one.
-    CloseCheckout { user: UserId, session: CheckoutSessionId },
+    CloseCheckout {
+        user: UserId,
+        session: CheckoutSessionId,
+    },
     /// An object that was parked has been moved; refused when it changed meanwhile.
-    Unpark { customer: CustomerId, sk: String, version: u64 },
+    Unpark {
+        customer: CustomerId,
+        sk: String,
+        version: u64,
+    },
     /// What became of an event; refused when it was dealt with before.
     Event(EventRecord),
 }

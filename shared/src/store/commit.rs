@@ -72,8 +72,7 @@ impl Refusal {
 
 pub(super) fn owner(attributes: Option<&Attributes>) -> Result<Owner, StoreError> {
     let Some(attributes) = attributes else { return Ok(Owner::default()) };
-    let item: OwnerItem =
-        serde_dynamo::from_item(attributes.clone()).map_err(|error| unreadable(error.to_string()))?;
+    let item: OwnerItem = serde_dynamo::from_item(attributes.clone()).map_err(|error| unreadable(error.to_string()))?;
     Ok(Owner { user: item.user_id, is_join_pending: item.join_pending.unwrap_or(false) })
 }
 
@@ -108,7 +107,8 @@ impl Store {
             }
             let is_conflict = !reasons.is_empty() && reasons.iter().all(|reason| is_passing(reason.code()));
             if !is_conflict || attempt >= CONFLICT_TRIES {
-                let detail = if is_conflict { "the records are being changed by others".to_owned() } else { causes(&error) };
+                let detail =
+                    if is_conflict { "the records are being changed by others".to_owned() } else { causes(&error) };
                 return Err(StoreError::Unavailable { doing: "write records".to_owned(), detail });
             }
             tokio::time::sleep(jittered(attempt)).await;
@@ -136,10 +136,7 @@ fn refusals(reasons: &[CancellationReason]) -> Option<Vec<Refusal>> {
 }
 
 fn is_passing(code: Option<&str>) -> bool {
-    matches!(
-        code,
-        None | Some("None" | "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
-    )
+    matches!(code, None | Some("None" | "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded"))
 }
 
 /// Full jitter: <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>.

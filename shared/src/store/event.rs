@@ -84,9 +84,10 @@ pub(super) fn write(mode: Mode, table: &str, record: &EventRecord) -> Result<Tra
         (":one", number(1)),
         (":failed", text(Outcome::Failed.as_str())),
     ];
-    let mut sets = "SET event_type = :type, created_at = :created, received_at = if_not_exists(received_at, :received), \
+    let mut sets =
+        "SET event_type = :type, created_at = :created, received_at = if_not_exists(received_at, :received), \
                     finished_at = :received, expires_at = :expires, outcome = :outcome, delivery = :delivery"
-        .to_owned();
+            .to_owned();
     let mut removes = String::new();
     match &record.object {
         Some(object) => {

@@ -18,7 +18,7 @@ use crate::domain::{
 /// An object kept with a customer that nobody owned when it came.
 #[derive(Clone, Debug)]
 pub enum Parked {
-    Subscription(Stored<Subscription>),
+    Subscription(Box<Stored<Subscription>>),
     Card(Stored<Card>),
     Mirror(Stored<CustomerMirror>),
 }
@@ -48,8 +48,7 @@ impl Store {
         let doing = || format!("read the records of user {user}");
         let mut account = Account::empty(user.clone());
         for item in self.query(Partition::User(user.clone()).pk(self.mode), &doing).await? {
-            add_to_account(&mut account, &item)
-                .map_err(|detail| StoreError::Unreadable { doing: doing(), detail })?;
+            add_to_account(&mut account, &item).map_err(|detail| StoreError::Unreadable { doing: doing(), detail })?;
         }
         Ok(account)
     }
@@ -172,7 +171,7 @@ fn add_to_account(account: &mut Account, item: &Attributes) -> Result<(), String
 
 fn as_parked(item: &Attributes) -> Result<Option<Parked>, String> {
     Ok(match sort_key(item) {
-        sk if sk.starts_with(keys::SUBSCRIPTION_PREFIX) => Some(Parked::Subscription(stored_subscription(item)?)),
+        sk if sk.starts_with(keys::SUBSCRIPTION_PREFIX) => Some(Parked::Subscription(Box::new(stored_subscription(item)?))),
         sk if sk.starts_with(keys::PAYMENT_METHOD_PREFIX) => {
             Some(Parked::Card(items::stored(item, parse::<CardItem>(item)?.into())?))
         }

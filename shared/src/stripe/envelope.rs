@@ -76,7 +76,9 @@ struct WireData {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum WireRequest {
-    Current { id: Option<String> },
+    Current {
+        id: Option<String>,
+    },
     /// API versions before 2017-05-25 sent the bare id.
     Bare(String),
 }

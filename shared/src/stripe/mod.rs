@@ -143,10 +143,8 @@ pub trait StripeGateway: Send + Sync {
         subscription: &SubscriptionId,
     ) -> Result<Option<Snapshot<OwnedSubscription>>, StripeError>;
 
-    async fn get_payment_method(
-        &self,
-        payment_method: &PaymentMethodId,
-    ) -> Result<Option<Snapshot<Card>>, StripeError>;
+    async fn get_payment_method(&self, payment_method: &PaymentMethodId)
+    -> Result<Option<Snapshot<Card>>, StripeError>;
 
     async fn get_price(&self, price: &PriceId) -> Result<Option<Snapshot<Price>>, StripeError>;
 

@@ -10,12 +10,11 @@ mod retry;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
+use sha2::{Digest, Sha256};
 use stripe_client_core::{CustomizedStripeRequest, RequestBuilder, StripeClient, StripeClientErr, StripeMethod};
 use tokio::time::Instant;
 use tracing::{info, instrument};
@@ -111,25 +110,34 @@ impl Transport {
         let query = query.map(|query| format!("?{query}")).unwrap_or_default();
         let uri = format!("{}/v1{}{query}", self.api_url, request.path);
         let uri = Uri::try_from(uri).map_err(|error| unsendable(error.into()))?;
-        let mut sent = Request::builder()
+        let signed = Request::builder()
             .uri(uri)
             .header(AUTHORIZATION, self.keys.authorization().await?)
             .header(USER_AGENT, HeaderValue::from_static(OUR_NAME))
             .header("Stripe-Version", HeaderValue::from_static(API_VERSION));
         let body = request.body.as_deref().map(in_one_order).unwrap_or_default();
-        sent = match request.method {
-            StripeMethod::Get => sent.method(Method::GET),
-            StripeMethod::Delete => sent.method(Method::DELETE),
+        let mut signed = match request.method {
+            StripeMethod::Get => signed.method(Method::GET),
+            StripeMethod::Delete => signed.method(Method::DELETE),
             StripeMethod::Post => {
-                let key = idempotency_key.map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
-                sent.method(Method::POST).header("Idempotency-Key", key)
+                let key = idempotency_key.map_or_else(|| uuid::Uuid::new_v4().to_string(), as_idempotency_key);
+                signed.method(Method::POST).header("Idempotency-Key", key)
             }
         };
         if !body.is_empty() {
-            sent = sent.header(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+            signed = signed.header(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         }
-        sent.body(Full::from(body)).map_err(unsendable)
+        signed.body(Full::from(body)).map_err(unsendable)
     }
+}
+
+/// Stripe takes up to 255 characters. A key longer than that, or of letters a header cannot hold (user ids may have
+/// both), is sent as its hash: as good a key, for only equality counts.
+fn as_idempotency_key(text: &str) -> String {
+    if text.len() <= 255 && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return text.to_owned();
+    }
+    hex::encode(Sha256::digest(text))
 }
 
 /// Metadata is kept in hash maps: sorted, the same parameters are the same bytes on every try and in every process.
@@ -156,9 +164,4 @@ impl StripeClientErr for StripeError {
     fn deserialize_err(message: impl std::fmt::Display) -> StripeError {
         StripeError::Unreadable { detail: message.to_string() }
     }
-}
-
-/// Zero has no place in `seen_from`: a second is the unit of Stripe's clock.
-fn whole_seconds_up(elapsed: Duration) -> i64 {
-    i64::try_from(elapsed.as_secs() + u64::from(elapsed.subsec_nanos() > 0)).unwrap_or(i64::MAX).max(1)
 }

@@ -154,8 +154,7 @@ impl News<'_> {
     }
 
     async fn invoice(&self) -> Result<Outcome, SyncError> {
-        let invoice: Invoice =
-            object::invoice(&self.envelope.object).map_err(|error| self.unreadable(error))?.invoice;
+        let invoice: Invoice = object::invoice(&self.envelope.object).map_err(|error| self.unreadable(error))?.invoice;
         let record = self.record(Outcome::Applied);
         let as_of = self.as_of();
         let changes = vec![Change::Invoice { invoice: Box::new(invoice.clone()), as_of }, Change::Event(record)];
@@ -182,8 +181,7 @@ impl News<'_> {
 
     /// The customer that paid belongs to the user for whom the session was made; the session is over.
     async fn checkout_completed(&self) -> Result<Outcome, SyncError> {
-        let session =
-            object::checkout_session(&self.envelope.object).map_err(|error| self.unreadable(error))?;
+        let session = object::checkout_session(&self.envelope.object).map_err(|error| self.unreadable(error))?;
         let (Some(user), Some(customer)) = (session.user.clone(), session.customer.clone()) else {
             return self.close(Outcome::Ignored, None).await;
         };
@@ -202,8 +200,7 @@ impl News<'_> {
     }
 
     async fn checkout_expired(&self) -> Result<Outcome, SyncError> {
-        let session =
-            object::checkout_session(&self.envelope.object).map_err(|error| self.unreadable(error))?;
+        let session = object::checkout_session(&self.envelope.object).map_err(|error| self.unreadable(error))?;
         match session.user.clone() {
             Some(user) => self.close_checkout(&user, &session).await,
             None => self.close(Outcome::Ignored, None).await,

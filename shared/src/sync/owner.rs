@@ -4,9 +4,9 @@
 //! with the customer and moved to the user when they are linked. Until that is done the record says `join_pending`, and
 //! every writer first finishes the move, so that a crash in the middle is mended by whoever comes next.
 
+use super::SyncError;
 use super::mirrored::Mirrored;
 use super::settle::{Home, Task, settle};
-use super::SyncError;
 use crate::books::Books;
 use crate::domain::{CustomerId, UserId};
 use crate::store::{Change, Commit, Owner, Partition};
@@ -93,7 +93,9 @@ async fn join(books: &Books, customer: &CustomerId, user: &UserId) -> Result<(),
 impl Mirrored {
     fn parked(parked: crate::store::Parked) -> (Mirrored, crate::store::AsOf) {
         match parked {
-            crate::store::Parked::Subscription(stored) => (Mirrored::Subscription(Box::new(stored.value)), stored.as_of),
+            crate::store::Parked::Subscription(stored) => {
+                (Mirrored::Subscription(Box::new(stored.value)), stored.as_of)
+            }
             crate::store::Parked::Card(stored) => (Mirrored::Card(stored.value), stored.as_of),
             crate::store::Parked::Mirror(stored) => (Mirrored::Customer(stored.value), stored.as_of),
         }

@@ -204,7 +204,9 @@ impl<'a> Attempt<'a> {
     fn known_event(&self, known: Option<KnownEvent>) -> Outcome {
         let ours = self.task.event.as_ref().map(|event| event.delivery.as_str());
         match known {
-            Some(KnownEvent { delivery: Some(delivery), outcome: Some(outcome) }) if Some(&*delivery) == ours => outcome,
+            Some(KnownEvent { delivery: Some(delivery), outcome: Some(outcome) }) if Some(&*delivery) == ours => {
+                outcome
+            }
             _ => Outcome::Duplicate,
         }
     }
@@ -212,7 +214,8 @@ impl<'a> Attempt<'a> {
     async fn find_owner(&mut self, refusal: &Refusal) -> Result<(), SyncError> {
         let Home::Of { customer, .. } = &self.task.home else { return Ok(()) };
         let customer = customer.clone();
-        self.partition = match owner::resolve(self.books, &customer, refusal.owner()?, self.claimed_by.as_ref()).await? {
+        self.partition = match owner::resolve(self.books, &customer, refusal.owner()?, self.claimed_by.as_ref()).await?
+        {
             Some(user) => {
                 if self.claimed_by.as_ref().is_some_and(|claimed| *claimed != user) {
                     tracing::warn!(%customer, %user, "The customer belongs to another user than its metadata names");
@@ -341,7 +344,9 @@ impl Supplement {
                 Change::Card { partition, card: card.clone(), as_of: as_of.clone(), guard: Guard::Unchanged(None) }
             }
             Supplement::MirrorIsKnown(customer) => Change::MirrorIsKnown { partition, customer: customer.clone() },
-            Supplement::AddMirror(mirrored, read_as_of) => mirrored.change(&partition, read_as_of, Guard::Unchanged(None)),
+            Supplement::AddMirror(mirrored, read_as_of) => {
+                mirrored.change(&partition, read_as_of, Guard::Unchanged(None))
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ mod invoices;
 mod lists;
 mod payment_methods;
 pub(crate) mod pipeline;
-mod portal;
+pub(crate) mod portal;
 mod prices;
 mod products;
 mod routes;

@@ -155,7 +155,6 @@ pub(crate) fn update(call: &mut Call) -> Reply {
     let after = call.tx.change(Kind::Subscription, &id, "customer.subscription.updated", |sub| {
         write(&given, sub);
         if let Some(new_items) = new_items {
-            sub["items"]["total_count"] = json!(new_items.len());
             sub["items"]["data"] = Value::Array(new_items);
         }
         if let Some(method) = method {

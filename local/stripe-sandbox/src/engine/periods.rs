@@ -39,7 +39,7 @@ fn add(anchor: i64, interval: &str, amount: i64) -> i64 {
         _ => Span::new().try_months(amount),
     };
     let sum = Timestamp::from_second(anchor)
-        .and_then(|start| start.to_zoned(TimeZone::UTC).checked_add(span?))
+        .and_then(|start| start.to_zoned_datetime(TimeZone::UTC).checked_add(span?))
         .map(|end| end.timestamp().as_second());
     sum.unwrap_or(anchor + amount * 30 * 86_400)
 }

@@ -37,7 +37,6 @@ pub(crate) fn begin(tx: &mut Tx, order: &Order) -> Value {
     let period = first_period(tx, order, &mut subscription);
     let lines = order.lines.iter().map(|(price, quantity)| object::item(&tx.id("si_"), &id, price, *quantity, period, tx.now));
     let lines: Vec<Value> = lines.collect();
-    subscription["items"]["total_count"] = json!(lines.len());
     subscription["items"]["data"] = Value::Array(lines);
     subscription["metadata"] = order.metadata.clone();
     subscription["description"] = order.description.clone();

@@ -10,7 +10,6 @@ pub(crate) fn product(id: &str, name: &str, livemode: bool, now: i64) -> Value {
         "id": id,
         "object": "product",
         "active": true,
-        "attributes": [],
         "created": now,
         "default_price": null,
         "description": null,
@@ -47,7 +46,6 @@ pub(crate) fn price(new: &NewPrice, livemode: bool, now: i64) -> Value {
             "interval": interval,
             "interval_count": count,
             "meter": null,
-            "trial_period_days": null,
             "usage_type": "licensed",
         })
     });

@@ -58,7 +58,6 @@ pub(crate) fn draft(id: &str, subscription: &Value, customer: &Value, reason: &s
             "object": "list",
             "data": [],
             "has_more": false,
-            "total_count": 0,
             "url": format!("/v1/invoices/{id}/lines"),
         },
         "livemode": subscription["livemode"],
@@ -145,6 +144,5 @@ pub(crate) fn set_lines(invoice: &mut Value, lines: Vec<Value>) {
     for name in ["amount_due", "amount_remaining", "subtotal", "subtotal_excluding_tax", "total", "total_excluding_tax"] {
         invoice[name] = json!(total);
     }
-    invoice["lines"]["total_count"] = json!(lines.len());
     invoice["lines"]["data"] = Value::Array(lines);
 }

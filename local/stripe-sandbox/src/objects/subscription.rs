@@ -73,7 +73,6 @@ pub(crate) fn subscription(id: &str, customer: &str, currency: &str, livemode: b
             "object": "list",
             "data": [],
             "has_more": false,
-            "total_count": 0,
             "url": format!("/v1/subscription_items?subscription={id}"),
         },
         "latest_invoice": null,

@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::view::View;
 use super::{ObjectError, payment_method};
 use crate::domain::{
-    Currency, CustomerId, Interval, InvalidId, PaymentMethodId, PriceId, ProductId, Status, Subscription, SubscriptionId,
+    Currency, CustomerId, Interval, InvalidId, PaymentMethodId, PriceId, ProductId, Status, Subscription,
+    SubscriptionId,
 };
 use crate::stripe::OwnedSubscription;
 
@@ -164,7 +165,8 @@ mod tests {
     #[test]
     fn the_current_shape_is_read_whole() {
         let owned = subscription(&current()).unwrap();
-        let (began_at, ends_at) = (Timestamp::from_second(1_760_000_000).ok(), Timestamp::from_second(1_760_604_800).ok());
+        let (began_at, ends_at) =
+            (Timestamp::from_second(1_760_000_000).ok(), Timestamp::from_second(1_760_604_800).ok());
         let expected = Subscription {
             created_at: began_at.unwrap(),
             trial_start_at: began_at,

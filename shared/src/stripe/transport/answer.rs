@@ -8,7 +8,6 @@ use http::{HeaderMap, StatusCode, response};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use super::whole_seconds_up;
 use crate::clock::Clock;
 use crate::stripe::{Snapshot, StripeError};
 
@@ -37,12 +36,7 @@ pub(super) struct Failure {
 }
 
 /// `elapsed` is the time from before the request was sent until after the answer was read.
-pub(super) fn read(
-    head: &response::Parts,
-    body: Bytes,
-    elapsed: Duration,
-    clock: &Clock,
-) -> Result<Reply, Failure> {
+pub(super) fn read(head: &response::Parts, body: Bytes, elapsed: Duration, clock: &Clock) -> Result<Reply, Failure> {
     let request_id = text_header(&head.headers, "request-id").filter(|id| is_word(id)).map(str::to_owned);
     if !head.status.is_success() {
         return Err(failure(head, &body, request_id));
@@ -55,6 +49,11 @@ pub(super) fn read(
     let elapsed = SignedDuration::from_secs(whole_seconds_up(elapsed));
     let seen_from = seen_until.checked_sub(elapsed).unwrap_or(Timestamp::MIN);
     Ok(Reply { body, request_id, seen_from, seen_until })
+}
+
+/// Zero has no place in `seen_from`: a second is the unit of Stripe's clock.
+fn whole_seconds_up(elapsed: Duration) -> i64 {
+    i64::try_from(elapsed.as_secs() + u64::from(elapsed.subsec_nanos() > 0)).unwrap_or(i64::MAX).max(1)
 }
 
 fn failure(head: &response::Parts, body: &[u8], request_id: Option<String>) -> Failure {
@@ -165,18 +164,59 @@ mod tests {
         let of = |kind: &str, code: &str| json!({"error": {"type": kind, "code": code, "param": "customer"}});
         let param = Some("customer".to_owned());
         for (status, body, expected) in [
-            (404, of("invalid_request_error", "resource_missing"), StripeError::NotFound { param: param.clone(), request_id: request_id.clone() }),
-            (400, of("invalid_request_error", "resource_missing"), StripeError::NotFound { param: param.clone(), request_id: request_id.clone() }),
+            (
+                404,
+                of("invalid_request_error", "resource_missing"),
+                StripeError::NotFound { param: param.clone(), request_id: request_id.clone() },
+            ),
+            (
+                400,
+                of("invalid_request_error", "resource_missing"),
+                StripeError::NotFound { param: param.clone(), request_id: request_id.clone() },
+            ),
             (400, of("idempotency_error", ""), StripeError::IdempotencyMismatch { request_id: request_id.clone() }),
-            (401, of("invalid_request_error", ""), StripeError::Unauthorized { http_status: 401, request_id: request_id.clone() }),
+            (
+                401,
+                of("invalid_request_error", ""),
+                StripeError::Unauthorized { http_status: 401, request_id: request_id.clone() },
+            ),
             (403, json!({}), StripeError::Unauthorized { http_status: 403, request_id: request_id.clone() }),
-            (429, of("invalid_request_error", "rate_limit"), StripeError::RateLimited { request_id: request_id.clone() }),
-            (409, of("idempotency_error", "idempotency_key_in_use"), StripeError::Unavailable { detail: "it answered 409 idempotency_key_in_use (request req_1)".into() }),
-            (500, json!("not an error body"), StripeError::Unavailable { detail: "it answered 500 - (request req_1)".into() }),
-            (402, of("card_error", "card_declined"), StripeError::Refused { http_status: 402, code: Some("card_declined".into()), param, request_id: request_id.clone() }),
+            (
+                429,
+                of("invalid_request_error", "rate_limit"),
+                StripeError::RateLimited { request_id: request_id.clone() },
+            ),
+            (
+                409,
+                of("idempotency_error", "idempotency_key_in_use"),
+                StripeError::Unavailable { detail: "it answered 409 idempotency_key_in_use (request req_1)".into() },
+            ),
+            (
+                500,
+                json!("not an error body"),
+                StripeError::Unavailable { detail: "it answered 500 - (request req_1)".into() },
+            ),
+            (
+                402,
+                of("card_error", "card_declined"),
+                StripeError::Refused {
+                    http_status: 402,
+                    code: Some("card_declined".into()),
+                    param,
+                    request_id: request_id.clone(),
+                },
+            ),
             // An unknown path is our mistake, not a missing object.
-            (404, json!({"error": {"type": "invalid_request_error"}}), StripeError::Refused { http_status: 404, code: None, param: None, request_id: request_id.clone() }),
-            (302, json!({}), StripeError::Refused { http_status: 302, code: None, param: None, request_id: request_id.clone() }),
+            (
+                404,
+                json!({"error": {"type": "invalid_request_error"}}),
+                StripeError::Refused { http_status: 404, code: None, param: None, request_id: request_id.clone() },
+            ),
+            (
+                302,
+                json!({}),
+                StripeError::Refused { http_status: 302, code: None, param: None, request_id: request_id.clone() },
+            ),
         ] {
             assert_eq!(failed(status, &[("request-id", "req_1")], body.clone()).error, expected, "{status} {body}");
         }

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
-use tracing::error;
 
-use crate::causes::causes;
 use crate::domain::Mode;
 use crate::secrets::SecretStore;
 use crate::stripe::StripeError;
@@ -26,10 +24,8 @@ impl KeySource {
             KeySource::Fixed(key) => bearer(key),
             KeySource::Secrets { secrets, mode } => match secrets.get(*mode).await {
                 Ok(of_mode) => bearer(&of_mode.stripe_secret_key),
-                Err(error) => {
-                    error!(%mode, error = causes(&error), "No Stripe key");
-                    Err(StripeError::NoKey)
-                }
+                // The store has said in the log what is wrong with the secret.
+                Err(_) => Err(StripeError::NoKey),
             },
         }
     }

@@ -79,6 +79,19 @@ async fn two_calls_without_a_key_of_their_own_have_different_ones() {
 }
 
 #[tokio::test]
+async fn a_key_no_header_can_hold_is_sent_as_its_hash() {
+    let server = ScriptedServer::start(vec![Reaction::ok("{}"); 4]).await;
+    let transport = transport(&server);
+    for key in ["customer-ção", "customer-ção", "customer-cao\n", &"a".repeat(256)] {
+        transport.send(&post(), Some(key)).await.unwrap();
+    }
+    let keys = idempotency_keys(&server);
+    assert!(keys.iter().all(|key| key.len() == 64), "{keys:?}");
+    assert_eq!(keys[0], keys[1]);
+    assert_eq!(std::collections::HashSet::<&String>::from_iter(&keys).len(), 3);
+}
+
+#[tokio::test]
 async fn stripes_no_is_final() {
     let no = Reaction::reply(500, "{}").with_header("stripe-should-retry", "false");
     let server = ScriptedServer::start(vec![no]).await;

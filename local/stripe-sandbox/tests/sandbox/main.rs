@@ -1,0 +1,11 @@
+//! The sandbox over real HTTP, told as stories. Every reply is checked against Stripe's OpenAPI description.
+
+mod support;
+
+mod catalogue;
+mod checkout;
+mod deliveries;
+mod faults;
+mod manners;
+mod people;
+mod time;

@@ -1,0 +1,15 @@
+//! The whole product over real HTTP: one file per endpoint, one for the story, one per promise that spans them.
+
+mod budgets;
+mod checkout;
+mod config_and_health;
+mod credentials;
+mod gate;
+mod portal;
+mod records;
+mod session_status;
+mod status;
+mod story;
+mod stripe_description;
+mod webhook;
+mod write_rule;

@@ -1,0 +1,194 @@
+//! The write rule and the owners, through the webhook: what the records say after events in any order.
+
+use anyhow::{Context, Result};
+use local::Fault;
+use serde_json::{Value, json};
+use tests::{EventBuilder, World};
+
+/// A subscriber whose webhooks are held back, so that a test alone decides what arrives.
+struct Subscriber {
+    world: World,
+    token: String,
+    subscription: String,
+    customer: String,
+    card: Value,
+    now: i64,
+}
+
+impl Subscriber {
+    async fn start() -> Result<Subscriber> {
+        let world = World::start().await?;
+        let token = world.token("42")?;
+        let subscription = world.subscribe(&token).await?;
+        world.sandbox("deliver", &json!({ "hold": true })).await?;
+        let object = world.stripe_subscription(&subscription).await?;
+        let customer = object["customer"].as_str().context("a customer")?.to_owned();
+        let now = world.business_now_second();
+        Ok(Subscriber { world, token, subscription, customer, card: object["default_payment_method"].clone(), now })
+    }
+
+    fn event(&self, id: &str, after_seconds: i64) -> EventBuilder {
+        EventBuilder::subscription(id, &self.subscription, &self.customer, self.now + after_seconds)
+            .with("/data/object/default_payment_method", self.card.clone())
+            .owned_by("42")
+    }
+
+    async fn outcome(&self, event: EventBuilder) -> Result<String> {
+        let answer = self.world.deliver(&event.body()).await?;
+        assert_eq!(answer.status, 200, "{:?}", answer.body);
+        Ok(answer.body["outcome"].as_str().unwrap_or_default().to_owned())
+    }
+
+    async fn status(&self) -> Result<String> {
+        Ok(self.world.status(&self.token).await?["status"].as_str().unwrap_or_default().to_owned())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn newer_wins_and_older_is_ignored() -> Result<()> {
+    let subscriber = Subscriber::start().await?;
+    assert_eq!(subscriber.outcome(subscriber.event("evt_b", 20).status("past_due")).await?, "applied");
+    assert_eq!(subscriber.outcome(subscriber.event("evt_a", 10).status("active")).await?, "stale");
+    assert_eq!(subscriber.status().await?, "past_due");
+    assert_eq!(subscriber.outcome(subscriber.event("evt_c", 30).status("active")).await?, "applied");
+    assert_eq!(subscriber.outcome(subscriber.event("evt_a", 10).status("active")).await?, "duplicate");
+    assert_eq!(subscriber.status().await?, "active");
+    subscriber.world.stack.shutdown().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_events_in_one_second_stripe_decides() -> Result<()> {
+    let subscriber = Subscriber::start().await?;
+    assert_eq!(subscriber.outcome(subscriber.event("evt_b", 20).status("past_due")).await?, "applied");
+    assert_eq!(subscriber.outcome(subscriber.event("evt_a", 20).status("unpaid")).await?, "applied");
+    assert_eq!(subscriber.status().await?, "trialing", "as Stripe has it, whatever the two events say");
+    subscriber.world.stack.shutdown().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_is_never_taken_back_and_always_wins() -> Result<()> {
+    let subscriber = Subscriber::start().await?;
+    let calls_before = subscriber.world.stripe_calls().await?.len();
+    assert_eq!(subscriber.outcome(subscriber.event("evt_active", 20)).await?, "applied");
+    let same_second = subscriber.event("evt_end", 20).status("canceled").with("/type", "customer.subscription.deleted");
+    assert_eq!(subscriber.outcome(same_second).await?, "applied");
+    assert_eq!(subscriber.outcome(subscriber.event("evt_ghost", 60)).await?, "stale");
+    assert_eq!(subscriber.outcome(subscriber.event("evt_twin", 20)).await?, "stale");
+    assert_eq!(subscriber.status().await?, "canceled");
+    assert_eq!(subscriber.world.stripe_calls().await?.len(), calls_before, "an end needs no question");
+    subscriber.world.stack.shutdown().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stamp_from_the_future_does_not_shut_out_the_truth() -> Result<()> {
+    let subscriber = Subscriber::start().await?;
+    assert_eq!(subscriber.outcome(subscriber.event("evt_future", 40 * 86_400).status("unpaid")).await?, "applied");
+    assert_eq!(subscriber.status().await?, "trialing", "Stripe was asked instead");
+    assert_eq!(subscriber.outcome(subscriber.event("evt_next", 60)).await?, "applied");
+    assert_eq!(subscriber.status().await?, "active");
+    subscriber.world.stack.shutdown().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_orphan_is_parked_and_joined_with_its_trial_when_its_user_is_known() -> Result<()> {
+    let world = World::start().await?;
+    let token = world.token("77")?;
+    let now = world.business_now_second();
+    let orphan = |id: &str, after: i64| EventBuilder::subscription(id, "sub_orphan", "cus_orphan", now + after);
+    let trialing = orphan("evt_1", 0)
+        .status("trialing")
+        .with("/data/object/trial_start", now)
+        .with("/data/object/trial_end", now + 7 * 86_400);
+    assert_eq!(world.deliver(&trialing.body()).await?.body["outcome"], "parked");
+    assert_eq!(world.deliver(&trialing.body()).await?.body["outcome"], "duplicate");
+    assert_eq!(world.status(&token).await?["status"], "none");
+
+    let session = json!({
+        "id": "cs_test_orphan", "object": "checkout.session", "status": "complete", "customer": "cus_orphan",
+        "client_reference_id": "77", "subscription": "sub_orphan", "expires_at": now + 3_600, "url": null, "metadata": {},
+    });
+    let completed = EventBuilder::of("evt_2", "checkout.session.completed", now + 1, session);
+    assert_eq!(world.deliver(&completed.body()).await?.body["outcome"], "applied");
+    let status = world.status(&token).await?;
+    assert_eq!((&status["status"], &status["has_used_trial"]), (&json!("trialing"), &json!(true)));
+
+    assert_eq!(world.deliver(&orphan("evt_3", 30).body()).await?.body["outcome"], "applied", "and goes there from now on");
+    assert_eq!(world.status(&token).await?["status"], "active");
+    world.stack.shutdown().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metadata_joins_an_orphan_too() -> Result<()> {
+    let world = World::start().await?;
+    let now = world.business_now_second();
+    let event = |id: &str, after: i64| EventBuilder::subscription(id, "sub_orphan", "cus_orphan", now + after);
+    assert_eq!(world.deliver(&event("evt_1", 0).body()).await?.body["outcome"], "parked");
+    assert_eq!(world.deliver(&event("evt_2", 5).owned_by("77").body()).await?.body["outcome"], "applied");
+    let status = world.status(&world.token("77")?).await?;
+    assert_eq!(status["status"], "active");
+    world.stack.shutdown().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_owner_record_outweighs_what_metadata_says() -> Result<()> {
+    let subscriber = Subscriber::start().await?;
+    let stolen = subscriber.event("evt_1", 20).owned_by("666").status("past_due");
+    assert_eq!(subscriber.outcome(stolen).await?, "applied");
+    assert_eq!(subscriber.status().await?, "past_due", "it stays with its owner");
+    let thief = subscriber.world.token("666")?;
+    assert_eq!(subscriber.world.status(&thief).await?["status"], "none");
+    subscriber.world.stack.shutdown().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_landed_without_an_answer_is_recognised() -> Result<()> {
+    let subscriber = Subscriber::start().await?;
+    subscriber.world.stack.dynamodb().fail_next(Some("TransactWriteItems"), 1, Fault::AnswerLost);
+    let event = subscriber.event("evt_1", 20).status("past_due");
+    let answer = subscriber.world.deliver(&event.body()).await?;
+    assert!(answer.status == 200 || answer.status == 503, "{answer:?}");
+    let again = subscriber.world.deliver(&event.body()).await?;
+    assert_eq!((again.status, &again.body["outcome"]), (200, &json!("duplicate")));
+    assert_eq!(subscriber.status().await?, "past_due");
+    subscriber.world.stack.shutdown().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_fails_is_503_and_the_next_delivery_applies() -> Result<()> {
+    for fault in [Fault::InternalError, Fault::Throttled, Fault::TransactionConflict] {
+        let subscriber = Subscriber::start().await?;
+        subscriber.world.stack.dynamodb().fail_next(Some("TransactWriteItems"), 40, fault);
+        let event = subscriber.event("evt_1", 20).status("past_due");
+        let answer = subscriber.world.deliver(&event.body()).await?;
+        assert_eq!(answer.status, 503, "{fault:?} {:?}", answer.body);
+        assert!(answer.header("retry-after").is_some());
+        subscriber.world.stack.dynamodb().heal();
+        assert_eq!(subscriber.outcome(event).await?, "applied", "{fault:?}");
+        assert_eq!(subscriber.status().await?, "past_due");
+        subscriber.world.stack.shutdown().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stripe_failing_costs_the_card_and_nothing_else() -> Result<()> {
+    let world = World::start().await?;
+    let token = world.token("42")?;
+    let session = world.checkout(&token).await?;
+    world.sandbox("deliver", &json!({ "hold": true })).await?;
+    world.sandbox(&format!("checkout/{session}/pay"), &json!({ "card": "4242424242424242" })).await?;
+    let sessions = world.stripe_get(&format!("/v1/checkout/sessions/{session}")).await?;
+    let subscription = sessions["subscription"].as_str().context("a subscription")?;
+    let object = world.stripe_subscription(subscription).await?;
+    let fault = json!({ "api": [{ "path_prefix": "/v1/payment_methods", "kind": "500", "count": 10 }] });
+    world.sandbox("faults", &fault).await?;
+    let now = world.business_now_second();
+    let event = |id: &str, after: i64| EventBuilder::of(id, "customer.subscription.updated", now + after, object.clone());
+    assert_eq!(world.deliver(&event("evt_1", 5).body()).await?.body["outcome"], "applied");
+    let status = world.status(&token).await?;
+    assert_eq!((&status["status"], &status["payment_method"]), (&json!("trialing"), &Value::Null));
+    world.http.delete(format!("{}/_sandbox/faults", world.stack.stripe_url())).send().await?;
+    assert_eq!(world.deliver(&event("evt_2", 10).body()).await?.body["outcome"], "applied");
+    assert_eq!(world.status(&token).await?["payment_method"]["last4"], "4242", "the next event brings it");
+    world.stack.shutdown().await
+}
