@@ -48,13 +48,8 @@ impl DataFolder {
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
     let doing = || format!("write {}", path.display());
     let unfinished = path.with_extension("unfinished");
-    let mut file = OpenOptions::new()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(0o600)
-        .open(&unfinished)
-        .with_context(doing)?;
+    let mut file =
+        OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&unfinished).with_context(doing)?;
     file.write_all(bytes).with_context(doing)?;
     file.sync_all().with_context(doing)?;
     fs::rename(&unfinished, path).with_context(doing)

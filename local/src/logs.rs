@@ -150,7 +150,10 @@ mod tests {
         let lines = after(0);
         let line = lines.iter().find(|line| line["request_id"] == "story-of-one-line").unwrap();
         assert_eq!(line["message"], "Subscription past due: sub_1");
-        assert_eq!((&line["level"], &line["function"], &line["attempts"]), (&json!("WARN"), &json!("status"), &json!(3)));
+        assert_eq!(
+            (&line["level"], &line["function"], &line["attempts"]),
+            (&json!("WARN"), &json!("status"), &json!(3))
+        );
         let number = line["n"].as_u64().unwrap();
         assert!(after(number).iter().all(|later| later["request_id"] != "story-of-one-line"));
     }

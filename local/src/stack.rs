@@ -131,7 +131,8 @@ impl Stack {
         let core = Arc::new(assemble(&options.settings, &urls, &upstream.url, &options.stripe, clock).await);
         let functions = Arc::new(Functions::of(&template, &core)?);
 
-        let with_function_url: Vec<_> = template.functions.iter().filter(|function| function.has_function_url).collect();
+        let with_function_url: Vec<_> =
+            template.functions.iter().filter(|function| function.has_function_url).collect();
         let [webhook] = with_function_url.as_slice() else {
             bail!("template.yaml: one function URL is expected, {} found", with_function_url.len());
         };
@@ -362,10 +363,8 @@ async fn assemble(
     }
     values.extend(settings.iter().cloned());
     let config = Config::from_values(|name| values.get(name).cloned())?;
-    let endpoints = AwsEndpoints {
-        dynamodb: Some(urls.dynamodb.clone()),
-        secrets_manager: Some(urls.secrets_manager.clone()),
-    };
+    let endpoints =
+        AwsEndpoints { dynamodb: Some(urls.dynamodb.clone()), secrets_manager: Some(urls.secrets_manager.clone()) };
     Ok(Core::assemble(config, clock, endpoints).await)
 }
 

@@ -28,11 +28,7 @@ impl fmt::Debug for TestMode {
 
 impl TestMode {
     /// Errors: a live key is refused, and so is whatever is not a key; the sentence never holds the key.
-    pub fn new(
-        secret_key: &str,
-        publishable_key: Option<String>,
-        webhook_secret: Option<String>,
-    ) -> Result<TestMode> {
+    pub fn new(secret_key: &str, publishable_key: Option<String>, webhook_secret: Option<String>) -> Result<TestMode> {
         let secret_key = secret_key.trim();
         if secret_key.starts_with("sk_live_") || secret_key.starts_with("rk_live_") {
             bail!("The Stripe key is a live one: the local stack moves no real money. Give it a key of test mode.");

@@ -96,9 +96,10 @@ impl Tap {
         let began = record.ticks;
         record.calls.push(Call { operation: operation.to_owned(), began, ended: None });
         let number = record.calls.len() - 1;
-        let planned = record.faults.iter_mut().find(|planned| {
-            planned.times > 0 && planned.operation.as_deref().is_none_or(|wanted| wanted == operation)
-        });
+        let planned = record
+            .faults
+            .iter_mut()
+            .find(|planned| planned.times > 0 && planned.operation.as_deref().is_none_or(|wanted| wanted == operation));
         let fault = planned.map(|planned| {
             planned.times -= 1;
             planned.fault
@@ -172,10 +173,8 @@ async fn conflict(operation: &str, request: Request) -> Response {
         })
         .collect();
     let codes: Vec<_> = reasons.iter().filter_map(|reason| reason["Code"].as_str()).collect();
-    let message = format!(
-        "Transaction cancelled, please refer cancellation reasons for specific reasons [{}]",
-        codes.join(", ")
-    );
+    let message =
+        format!("Transaction cancelled, please refer cancellation reasons for specific reasons [{}]", codes.join(", "));
     aws_json(
         StatusCode::BAD_REQUEST,
         &json!({

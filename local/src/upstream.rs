@@ -173,7 +173,10 @@ mod tests {
         let request = reqwest::Client::new().put(format!("{}/api/echo/x%2Fy?a=1", upstream.url));
         let reply = request.header("X-A", "1").header("X-A", "2").body(vec![0_u8, 255]).send().await.unwrap();
         let body: Value = reply.json().await.unwrap();
-        assert_eq!((&body["method"], &body["path"], &body["query"]), (&json!("PUT"), &json!("/api/echo/x%2Fy"), &json!("a=1")));
+        assert_eq!(
+            (&body["method"], &body["path"], &body["query"]),
+            (&json!("PUT"), &json!("/api/echo/x%2Fy"), &json!("a=1"))
+        );
         assert_eq!((&body["body_base64"], &body["body_text"]), (&json!("AP8="), &Value::Null));
         let repeated = body["headers"].as_array().unwrap().iter().filter(|header| header[0] == "x-a").count();
         assert_eq!(repeated, 2);

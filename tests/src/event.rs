@@ -35,7 +35,9 @@ impl EventBuilder {
 
     /// An event of any type about any object.
     pub fn of(event: &str, event_type: &str, created: i64, object: Value) -> EventBuilder {
-        EventBuilder::subscription(event, "sub_unused", "cus_unused", created).with("/type", event_type).with("/data/object", object)
+        EventBuilder::subscription(event, "sub_unused", "cus_unused", created)
+            .with("/type", event_type)
+            .with("/data/object", object)
     }
 
     /// Sets one value by its JSON pointer; a new field is added where its parent is an object.

@@ -102,7 +102,11 @@ async fn a_webhook_costs_one_round_trip_and_no_call_to_stripe() -> Result<()> {
     assert_eq!(spent(&world, &usual, "applied").await?, cost(1, 0), "usual event");
     assert_eq!(spent(&world, &usual, "duplicate").await?, cost(1, 0), "duplicate");
     let old = event("evt_old", -3_600).owned_by("42");
-    assert_eq!(spent(&world, &old, "stale").await?, cost(2, 0), "stale: found out by the first, recorded by the second");
+    assert_eq!(
+        spent(&world, &old, "stale").await?,
+        cost(2, 0),
+        "stale: found out by the first, recorded by the second"
+    );
     assert_eq!(spent(&world, &old, "duplicate").await?, cost(1, 0), "stale again");
     let tie = event("evt_tie", 60).owned_by("42");
     assert_eq!(spent(&world, &tie, "applied").await?, cost(2, 1), "same second");
@@ -130,9 +134,8 @@ async fn a_card_is_asked_for_once() -> Result<()> {
     let subscription = paid["subscription_id"].as_str().unwrap_or_default().to_owned();
     let object = world.stripe_subscription(&subscription).await?;
     let now = world.business_now_second();
-    let event = |id: &str, ahead: i64| {
-        EventBuilder::of(id, "customer.subscription.updated", now + ahead, object.clone())
-    };
+    let event =
+        |id: &str, ahead: i64| EventBuilder::of(id, "customer.subscription.updated", now + ahead, object.clone());
     assert_eq!(spent(&world, &event("evt_first", 60), "applied").await?, cost(2, 1), "first time");
     assert_eq!(spent(&world, &event("evt_second", 120), "applied").await?, cost(1, 0), "then never again");
     assert_eq!(world.status(&token).await?["payment_method"]["last4"], "4242");

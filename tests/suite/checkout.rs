@@ -102,7 +102,9 @@ async fn a_subscriber_is_sent_to_the_settings() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn prices_come_from_the_body_or_the_token_or_the_default_and_must_be_allowed() -> Result<()> {
-    let world = World::with(&[("STRIPE_DEFAULT_PRICE_ID", ""), ("ALLOWED_PRICE_IDS", stripe_sandbox::DEFAULT_PRICE_ID)]).await?;
+    let world =
+        World::with(&[("STRIPE_DEFAULT_PRICE_ID", ""), ("ALLOWED_PRICE_IDS", stripe_sandbox::DEFAULT_PRICE_ID)])
+            .await?;
     let token = world.token("42")?;
     let answer = world.post(PATH, Some(&token), &json!({})).await?;
     assert_eq!(answer.status, 400);
@@ -126,7 +128,8 @@ async fn an_active_recurring_price_of_the_catalogue_may_be_asked_for_and_no_othe
     let world = World::start().await?;
     let token = world.token("42")?;
     let create = |form: &'static str| world.stripe_post("/v1/prices", form);
-    let yearly = create("currency=brl&unit_amount=49900&product=prod_caixahub_premium&recurring[interval]=year").await?;
+    let yearly =
+        create("currency=brl&unit_amount=49900&product=prod_caixahub_premium&recurring[interval]=year").await?;
     let one_off = create("currency=brl&unit_amount=1000&product=prod_caixahub_premium").await?;
     world.delivered().await?;
     let ask = |price: &Value| {

@@ -72,7 +72,9 @@ async fn another_method_is_405_with_allow_and_a_preflight_is_answered() -> Resul
     };
     let own = preflight(world.stack.api_url().to_owned()).await?;
     assert_eq!(own.header("access-control-allow-origin"), Some(world.stack.api_url()));
-    for origin in ["null".to_owned(), "https://evil.example".to_owned(), format!("{}.evil.example", world.stack.api_url())] {
+    for origin in
+        ["null".to_owned(), "https://evil.example".to_owned(), format!("{}.evil.example", world.stack.api_url())]
+    {
         assert_eq!(preflight(origin).await?.header("access-control-allow-origin"), None);
     }
     world.stack.shutdown().await

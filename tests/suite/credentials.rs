@@ -32,7 +32,10 @@ async fn no_token_and_bad_tokens_are_401_in_the_old_words() -> Result<()> {
         ("empty user", claims(json!({ "user_id": "" }))?),
         ("long user", claims(json!({ "user_id": "9".repeat(129) }))?),
         ("not yet", claims(json!({ "user_id": 1, "nbf": now + 600 }))?),
-        ("alg none", "eyJhbGciOiJub25lIn0.eyJ1c2VyX2lkIjoxLCJ0b2tlbl90eXBlIjoiYWNjZXNzIiwiZXhwIjo5OTk5OTk5OTk5fQ.".to_owned()),
+        (
+            "alg none",
+            "eyJhbGciOiJub25lIn0.eyJ1c2VyX2lkIjoxLCJ0b2tlbl90eXBlIjoiYWNjZXNzIiwiZXhwIjo5OTk5OTk5OTk5fQ.".to_owned(),
+        ),
         ("too long", "a".repeat(7_000)),
     ];
     for (method, path) in PROTECTED {
@@ -40,7 +43,8 @@ async fn no_token_and_bad_tokens_are_401_in_the_old_words() -> Result<()> {
         let none = answer(world.request(method.clone(), path, None)).await?;
         assert_eq!(none.status, 401, "{path}");
         assert_eq!(none.header("www-authenticate"), Some("Bearer realm=\"api\""));
-        let expected = json!({ "detail": "Authentication credentials were not provided.", "code": "not_authenticated" });
+        let expected =
+            json!({ "detail": "Authentication credentials were not provided.", "code": "not_authenticated" });
         assert_eq!(none.body, expected);
         for (name, token) in &bad {
             let refused = answer(world.request(method.clone(), path, Some(token))).await?;

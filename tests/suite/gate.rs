@@ -42,7 +42,10 @@ async fn subscribers_superusers_and_exempt_paths_pass() -> Result<()> {
     let world = World::start().await?;
     let token = world.token("42")?;
     world.subscribe(&token).await?;
-    let forged = world.request(Method::GET, PROTECTED, Some(&token)).header("X-User-Id", "1").header("x-subscription-status", "vip");
+    let forged = world
+        .request(Method::GET, PROTECTED, Some(&token))
+        .header("X-User-Id", "1")
+        .header("x-subscription-status", "vip");
     let passed = answer(forged).await?;
     assert_eq!(passed.status, 200);
     let seen = passed.body.to_string();
@@ -64,12 +67,13 @@ async fn past_due_keeps_access_until_the_grace_is_over() -> Result<()> {
     world.advance_days(8).await?;
     let customer = paid["customer"].as_str().unwrap_or_default();
     world.sandbox(&format!("customers/{customer}/card"), &json!({ "card": "4000000000000341" })).await?;
-    world.advance_days(30).await?;
+    // The month is over, and an hour later the renewal was charged in vain.
+    world.advance_days(31).await?;
     let status = world.status(&token).await?;
     assert_eq!((&status["status"], &status["access"]), (&json!("past_due"), &json!(true)), "{status}");
     assert_ne!(status["grace_ends_at"], Value::Null);
     assert_eq!(world.get(PROTECTED, Some(&token)).await?.status, 200);
-    world.advance_days(4).await?;
+    world.advance_days(3).await?;
     assert_eq!(world.status(&token).await?["status"], "past_due");
     let refused = world.get(PROTECTED, Some(&token)).await?;
     assert_eq!((refused.status, refused.code()), (402, "SUBSCRIPTION_REQUIRED"));

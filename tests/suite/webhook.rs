@@ -32,7 +32,11 @@ async fn each_refusal_has_its_status() -> Result<()> {
     assert_eq!(status(&path, None, body.as_bytes()).await?, 401);
     let of_live = sign(world.stack.webhook_secret_of(Mode::Live), &body);
     assert_eq!(status(&path, Some(&of_live), body.as_bytes()).await?, 401, "another mode's secret");
-    let old = shared::stripe::signature::sign(&world.stack.webhook_secret().into(), world.business_now_second() - 301, body.as_bytes());
+    let old = shared::stripe::signature::sign(
+        &world.stack.webhook_secret().into(),
+        world.business_now_second() - 301,
+        body.as_bytes(),
+    );
     assert_eq!(status(&path, Some(&old), body.as_bytes()).await?, 401, "stale");
     assert_eq!(status("/stripe/webhook/0000/", Some(&good), body.as_bytes()).await?, 404, "unknown uuid");
     assert_eq!(status("/elsewhere/", Some(&good), body.as_bytes()).await?, 404, "unknown path");
@@ -43,7 +47,8 @@ async fn each_refusal_has_its_status() -> Result<()> {
         assert_eq!(status(&path, Some(&signature), not_an_event.as_bytes()).await?, 400, "{not_an_event}");
     }
     let got = answer(world.http.request(Method::GET, format!("{}{path}", world.stack.function_url()))).await?;
-    assert_eq!((got.status, got.header("allow")), (405, Some("POST")));
+    assert_eq!(got.status, 405);
+    assert!(got.header("allow").unwrap_or_default().contains("POST"));
     assert!(world.stack.dynamodb_calls().is_empty(), "nothing was written");
     assert_eq!(status("/stripe/webhook/", Some(&good), body.as_bytes()).await?, 200, "the path without a uuid");
     world.stack.shutdown().await
@@ -81,13 +86,16 @@ async fn old_and_new_shapes_are_read_alike() -> Result<()> {
     let world = World::start().await?;
     let new = event("evt_new").with("/data/object/items/data/0/current_period_end", 1_762_000_000);
     let mut old = EventBuilder::subscription("evt_old", "sub_2", "cus_2", 1_760_000_000).owned_by("43");
-    old = old.with("/data/object/current_period_end", 1_762_000_000).with("/data/object/current_period_start", 1_759_999_990);
+    old = old
+        .with("/data/object/current_period_end", 1_762_000_000)
+        .with("/data/object/current_period_start", 1_759_999_990);
     for field in ["current_period_end", "current_period_start"] {
         old = old.with(&format!("/data/object/items/data/0/{field}"), serde_json::Value::Null);
     }
     world.deliver(&new.body()).await?;
     world.deliver(&old.body()).await?;
-    let of = async |user: &str| -> Result<_> { Ok(world.status(&world.token(user)?).await?["current_period_end"].clone()) };
+    let of =
+        async |user: &str| -> Result<_> { Ok(world.status(&world.token(user)?).await?["current_period_end"].clone()) };
     assert_eq!(of("42").await?, "2025-11-01T12:26:40Z");
     assert_eq!(of("43").await?, of("42").await?);
     world.stack.shutdown().await

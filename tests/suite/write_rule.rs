@@ -112,7 +112,11 @@ async fn an_orphan_is_parked_and_joined_with_its_trial_when_its_user_is_known() 
     let status = world.status(&token).await?;
     assert_eq!((&status["status"], &status["has_used_trial"]), (&json!("trialing"), &json!(true)));
 
-    assert_eq!(world.deliver(&orphan("evt_3", 30).body()).await?.body["outcome"], "applied", "and goes there from now on");
+    assert_eq!(
+        world.deliver(&orphan("evt_3", 30).body()).await?.body["outcome"],
+        "applied",
+        "and goes there from now on"
+    );
     assert_eq!(world.status(&token).await?["status"], "active");
     world.stack.shutdown().await
 }
@@ -183,7 +187,8 @@ async fn stripe_failing_costs_the_card_and_nothing_else() -> Result<()> {
     let fault = json!({ "api": [{ "path_prefix": "/v1/payment_methods", "kind": "500", "count": 10 }] });
     world.sandbox("faults", &fault).await?;
     let now = world.business_now_second();
-    let event = |id: &str, after: i64| EventBuilder::of(id, "customer.subscription.updated", now + after, object.clone());
+    let event =
+        |id: &str, after: i64| EventBuilder::of(id, "customer.subscription.updated", now + after, object.clone());
     assert_eq!(world.deliver(&event("evt_1", 5).body()).await?.body["outcome"], "applied");
     let status = world.status(&token).await?;
     assert_eq!((&status["status"], &status["payment_method"]), (&json!("trialing"), &Value::Null));

@@ -74,8 +74,7 @@ async fn create(deps: &Deps, user: &UserId, plan: &Customer, now: Timestamp) -> 
         Err(error) => {
             // Stripe replays a failure under its key, so the next try takes another and looks for a customer first.
             if error.is_transient() || matches!(error, StripeError::IdempotencyMismatch { .. }) {
-                let retry =
-                    Change::RetryCustomer { user: user.clone(), creation_attempt: plan.creation_attempt };
+                let retry = Change::RetryCustomer { user: user.clone(), creation_attempt: plan.creation_attempt };
                 if let Err(store_error) = deps.books.store().commit(vec![retry]).await {
                     tracing::warn!(%user, error = %store_error, "A failed creation of a customer could not be noted");
                 }

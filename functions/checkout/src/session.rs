@@ -94,8 +94,15 @@ async fn open_one(
         let detail = format!("Stripe gave {} without a URL", session.id);
         ApiError::BadGateway { message: FAILED, code: "STRIPE_REFUSED", detail }
     })?;
-    let claim =
-        CheckoutClaim { session: session.id, url, expires_at: session.expires_at, choice, opened_at, attempt, is_closed: false };
+    let claim = CheckoutClaim {
+        session: session.id,
+        url,
+        expires_at: session.expires_at,
+        choice,
+        opened_at,
+        attempt,
+        is_closed: false,
+    };
     claim_it(deps, caller, customer, claim, previous_attempt).await
 }
 

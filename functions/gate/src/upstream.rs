@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body_util::Full;
 use lambda_http::Body;
+use lambda_http::http::header::{CONTENT_LENGTH, HeaderValue};
 use lambda_http::http::uri::{Authority, Scheme};
-use lambda_http::http::{self, Uri};
+use lambda_http::http::{self, Method, Uri};
 use shared::config::Misconfigured;
 use shared::gate::{Admission, BadPath, CheckedPath, identity};
 use shared::http::{ApiError, Reply, Request};
@@ -83,11 +84,16 @@ pub(crate) fn passed_on(request: Request, target: Uri, admission: Option<&Admiss
     let mut onward = headers::onward(&request);
     identity::mark(&mut onward, admission);
     let method = request.method().clone();
-    let mut passed_on = http::Request::new(Full::new(match request.into_body() {
+    let body = match request.into_body() {
         Body::Text(text) => Bytes::from(text),
         Body::Binary(bytes) => Bytes::from(bytes),
         _ => Bytes::new(),
-    }));
+    };
+    // Said also of an empty body where one is usual: some servers ask for a length.
+    if !body.is_empty() || matches!(method, Method::POST | Method::PUT | Method::PATCH) {
+        onward.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    }
+    let mut passed_on = http::Request::new(Full::new(body));
     *passed_on.method_mut() = method;
     *passed_on.uri_mut() = target;
     *passed_on.headers_mut() = onward;

@@ -87,8 +87,7 @@ fn masked(email: &str) -> String {
 /// The reply tells what Stripe said, whether or not it could be written: the webhook brings it again.
 async fn write(books: &Books, seen: &Snapshot<CheckoutSession>, owned: &OwnedSubscription) {
     let session = &seen.value;
-    let observed =
-        Snapshot { value: owned.clone(), seen_from: seen.seen_from, seen_until: seen.seen_until };
+    let observed = Snapshot { value: owned.clone(), seen_from: seen.seen_from, seen_until: seen.seen_until };
     let written = async {
         sync::observe_subscription(books, &observed, session.user.as_ref()).await?;
         if let Some(user) = session.user.clone() {

@@ -14,12 +14,7 @@ const SIGNATURE_HEADER: &str = "stripe-signature";
 
 /// The mode whose secret signed the body. With a uuid in the path only its mode's secrets count; without one, those of
 /// both modes do. A uuid or signature that nothing cached fits makes the secrets be read again, at most once a minute.
-pub(crate) async fn verified_mode(
-    deps: &Deps,
-    path: &str,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<Mode, ApiError> {
+pub(crate) async fn verified_mode(deps: &Deps, path: &str, headers: &HeaderMap, body: &[u8]) -> Result<Mode, ApiError> {
     let uuid = uuid_of(path).ok_or(ApiError::NotFound)?;
     let header = single_header(headers)?;
     let mut known = Known::read(deps).await;
@@ -135,7 +130,6 @@ fn refused() -> ApiError {
     ApiError::SignatureRefused { code: "INVALID_SIGNATURE", message: "Invalid signature" }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,7 +140,9 @@ mod tests {
         assert_eq!(uuid_of("/stripe/webhook/"), Some(None));
         assert_eq!(uuid_of("/stripe/webhook/abc"), Some(Some("abc")));
         assert_eq!(uuid_of("/stripe/webhook/abc/"), Some(Some("abc")));
-        for path in ["/", "/stripe", "/stripe/webhooks", "/stripe/webhook//", "/stripe/webhook/a/b", "/stripe/webhook/a//"] {
+        for path in
+            ["/", "/stripe", "/stripe/webhooks", "/stripe/webhook//", "/stripe/webhook/a/b", "/stripe/webhook/a//"]
+        {
             assert_eq!(uuid_of(path), None, "{path}");
         }
     }

@@ -248,7 +248,8 @@ mod tests {
 
     #[test]
     fn a_function_sees_the_request_that_was_sent() {
-        let request = Request::delete("/stripe/webhook/?x=%26").header("Host", "127.0.0.1:9001").header("Cookie", "s=1");
+        let request =
+            Request::delete("/stripe/webhook/?x=%26").header("Host", "127.0.0.1:9001").header("Cookie", "s=1");
         let event = event(Front::FunctionUrl, request.body(&b""[..]).unwrap());
         let received = lambda_http::request::from_str(&event.to_string()).unwrap();
         assert_eq!(received.method(), "DELETE");

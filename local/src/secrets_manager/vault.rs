@@ -191,7 +191,9 @@ impl Secret {
             if made.secret_string == value.secret_string {
                 return Ok(id);
             }
-            let message = format!("You can't use ClientRequestToken {id} because that value is already in use for a version of this secret.");
+            let message = format!(
+                "You can't use ClientRequestToken {id} because that value is already in use for a version of this secret."
+            );
             return Err(Refusal::new("ResourceExistsException", message));
         }
         let version = Version { id, secret_string: value.secret_string, stages: Vec::new(), created_at: now };

@@ -146,8 +146,7 @@ async fn bytes_cookies_and_repeated_headers_pass_the_gate_both_ways() {
     assert_eq!(binary, bytes);
     let repeated = story.get("/api/repeated").send().await.unwrap();
     assert_eq!(repeated.headers().get_all("set-cookie").iter().count(), 2);
-    let joined: Vec<_> =
-        repeated.headers().get_all("x-repeated").iter().map(|value| value.to_str().unwrap()).collect();
+    let joined: Vec<_> = repeated.headers().get_all("x-repeated").iter().map(|value| value.to_str().unwrap()).collect();
     assert_eq!(joined.join(", ").replace(",two", ", two"), "one, two");
     assert!(!repeated.headers().contains_key("keep-alive"));
     story.stack.shutdown().await.unwrap();

@@ -35,7 +35,11 @@ pub(crate) async fn by(app: &App, seconds: i64) -> Advanced {
     app.changed.notify_one();
     delivery::settle(app).await;
     delivery::settle_first_tries(app).await;
-    Advanced { now: app.clock.now(), events: events_made(app) - before, undelivered: app.lock().deliveries.open_count() }
+    Advanced {
+        now: app.clock.now(),
+        events: events_made(app) - before,
+        undelivered: app.lock().deliveries.open_count(),
+    }
 }
 
 fn events_made(app: &App) -> u64 {

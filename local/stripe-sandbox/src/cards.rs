@@ -27,7 +27,12 @@ pub(crate) struct TestCard {
 
 pub(crate) const TEST_CARDS: [TestCard; 7] = [
     TestCard { number: "4242424242424242", token: "pm_card_visa", brand: "visa", behaviour: Behaviour::Pays },
-    TestCard { number: "5555555555554444", token: "pm_card_mastercard", brand: "mastercard", behaviour: Behaviour::Pays },
+    TestCard {
+        number: "5555555555554444",
+        token: "pm_card_mastercard",
+        brand: "mastercard",
+        behaviour: Behaviour::Pays,
+    },
     TestCard { number: "378282246310005", token: "pm_card_amex", brand: "amex", behaviour: Behaviour::Pays },
     TestCard {
         number: "4000000000000341",

@@ -73,7 +73,11 @@ impl Connected<IncomingStream<'_, BreakableListener>> for Link {
 }
 
 impl AsyncRead for BreakableStream {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         self.link.check()?;
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use crate::events::Event;
-use crate::faults::{Faults, Fate};
+use crate::faults::{Fate, Faults};
 use crate::state::{Kind, World};
 use crate::values::{items, text};
 

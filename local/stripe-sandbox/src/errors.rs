@@ -11,7 +11,7 @@ pub(crate) struct ApiError {
     message: String,
     param: Option<String>,
     decline_code: Option<&'static str>,
-    payment_method: Option<Value>,
+    payment_method: Option<Box<Value>>,
     /// Whether the operation had begun: Stripe keeps such an answer for the idempotency key.
     pub begun: bool,
 }
@@ -106,12 +106,14 @@ impl ApiError {
     }
 
     pub fn rate_limited() -> Self {
-        let message = "Too many requests hit the API too quickly. We recommend an exponential backoff of your requests.";
+        let message =
+            "Too many requests hit the API too quickly. We recommend an exponential backoff of your requests.";
         Self::new(429, "invalid_request_error", Some("rate_limit"), message)
     }
 
     pub fn server_error() -> Self {
-        let message = "An unknown error occurred. If you have any questions, we can help at https://support.stripe.com/.";
+        let message =
+            "An unknown error occurred. If you have any questions, we can help at https://support.stripe.com/.";
         Self::new(500, "api_error", None, message).after_start()
     }
 
@@ -138,7 +140,7 @@ impl ApiError {
 
     /// Adds the card the error is about.
     pub fn with_payment_method(mut self, payment_method: Value) -> Self {
-        self.payment_method = Some(payment_method);
+        self.payment_method = Some(Box::new(payment_method));
         self
     }
 
@@ -156,7 +158,10 @@ impl ApiError {
         let mut error = Map::new();
         if let Some(code) = self.code {
             error.insert("code".into(), json!(code));
-            error.insert("doc_url".into(), json!(format!("https://stripe.com/docs/error-codes/{}", code.replace('_', "-"))));
+            error.insert(
+                "doc_url".into(),
+                json!(format!("https://stripe.com/docs/error-codes/{}", code.replace('_', "-"))),
+            );
         }
         if let Some(decline) = self.decline_code {
             error.insert("decline_code".into(), json!(decline));
@@ -166,7 +171,7 @@ impl ApiError {
             error.insert("param".into(), json!(param));
         }
         if let Some(method) = &self.payment_method {
-            error.insert("payment_method".into(), method.clone());
+            error.insert("payment_method".into(), Value::clone(method));
         }
         error.insert("type".into(), json!(self.kind));
         Value::Object(error)

@@ -95,7 +95,8 @@ pub(crate) fn to_old_shape(object: &mut Value) {
 /// `items.data[].current_period_*` → `current_period_*` on the subscription.
 fn periods_to_top(subscription: &mut Value) {
     for name in ["current_period_start", "current_period_end"] {
-        let on_items: Vec<i64> = items(&subscription["items"]["data"]).iter().filter_map(|item| item[name].as_i64()).collect();
+        let on_items: Vec<i64> =
+            items(&subscription["items"]["data"]).iter().filter_map(|item| item[name].as_i64()).collect();
         if let Some(period) = on_items.into_iter().max() {
             subscription[name] = json!(period);
         }

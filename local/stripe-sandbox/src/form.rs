@@ -96,7 +96,13 @@ mod tests {
         let expected = Tree::Branch(vec![
             ("a".into(), Tree::Branch(vec![("b".into(), Tree::Branch(vec![("c".into(), leaf("1"))]))])),
             ("l".into(), Tree::Branch(vec![("0".into(), leaf("x")), ("1".into(), leaf("y"))])),
-            ("i".into(), Tree::Branch(vec![("0".into(), Tree::Branch(vec![("p".into(), leaf("q r")), ("n".into(), leaf("2"))]))])),
+            (
+                "i".into(),
+                Tree::Branch(vec![(
+                    "0".into(),
+                    Tree::Branch(vec![("p".into(), leaf("q r")), ("n".into(), leaf("2"))]),
+                )]),
+            ),
         ]);
         assert_eq!(tree, expected);
     }

@@ -104,7 +104,8 @@ impl Sandbox {
             .build()
             .context("build the webhook client")?;
         let app = App::new(state, clock, &options, http);
-        let mut tasks = vec![tokio::spawn(delivery::run(Arc::clone(&app))), tokio::spawn(advance::tick(Arc::clone(&app)))];
+        let mut tasks =
+            vec![tokio::spawn(delivery::run(Arc::clone(&app))), tokio::spawn(advance::tick(Arc::clone(&app)))];
         if let Some(file) = options.data_file.clone() {
             tasks.push(tokio::spawn(persist::keep_saving(Arc::clone(&app), file)));
         }
@@ -135,7 +136,8 @@ impl Sandbox {
 }
 
 async fn serve(listener: TcpListener, app: Arc<App>, mut stopped: watch::Receiver<bool>) {
-    let router = Router::new().merge(controls::router()).merge(pages::router()).fallback(api::pipeline::serve).with_state(app);
+    let router =
+        Router::new().merge(controls::router()).merge(pages::router()).fallback(api::pipeline::serve).with_state(app);
     let service = router.into_make_service_with_connect_info::<connection::Link>();
     let until = async move {
         // A dropped sender means stop as well.

@@ -16,7 +16,8 @@ const PAUSE: Duration = Duration::from_millis(300);
 pub(crate) fn load(file: &Path) -> anyhow::Result<State> {
     match std::fs::read(file) {
         Ok(bytes) => {
-            let mut state: State = serde_json::from_slice(&bytes).with_context(|| format!("read sandbox state {}", file.display()))?;
+            let mut state: State =
+                serde_json::from_slice(&bytes).with_context(|| format!("read sandbox state {}", file.display()))?;
             state.keys.drop_unfinished();
             Ok(state)
         }

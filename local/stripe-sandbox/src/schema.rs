@@ -261,7 +261,8 @@ mod tests {
 
     #[test]
     fn types_are_read_from_the_table() {
-        let read = read("POST /v1/checkout/sessions", "mode=subscription&line_items[0][price]=p&line_items[0][quantity]=1");
+        let read =
+            read("POST /v1/checkout/sessions", "mode=subscription&line_items[0][price]=p&line_items[0][quantity]=1");
         let expected = json!({"mode": "subscription", "line_items": [{"price": "p", "quantity": 1}]});
         assert_eq!(read, Ok(expected));
     }
@@ -276,11 +277,17 @@ mod tests {
     fn wrong_types_and_missing_ones_are_refused() {
         assert_eq!(read("GET /v1/customers", "limit=x"), Err("parameter_invalid_integer Invalid integer: x".into()));
         assert_eq!(read("POST /v1/products", ""), Err("parameter_missing Missing required param: name.".into()));
-        assert!(read("POST /v1/checkout/sessions", "mode=gift").is_err_and(|m| m.contains("one of payment, setup, or subscription")));
+        assert!(
+            read("POST /v1/checkout/sessions", "mode=gift")
+                .is_err_and(|m| m.contains("one of payment, setup, or subscription"))
+        );
     }
 
     #[test]
     fn an_empty_text_unsets() {
-        assert_eq!(read("POST /v1/subscriptions/{subscription_exposed_id}", "cancel_at="), Ok(json!({"cancel_at": null})));
+        assert_eq!(
+            read("POST /v1/subscriptions/{subscription_exposed_id}", "cancel_at="),
+            Ok(json!({"cancel_at": null}))
+        );
     }
 }

@@ -79,8 +79,12 @@ impl<'a> Tx<'a> {
         }
         let hint = match (self.other.find(kind, id).is_some(), self.livemode()) {
             (false, _) => "",
-            (true, true) => "; a similar object exists in test mode, but a live mode key was used to make this request.",
-            (true, false) => "; a similar object exists in live mode, but a test mode key was used to make this request.",
+            (true, true) => {
+                "; a similar object exists in test mode, but a live mode key was used to make this request."
+            }
+            (true, false) => {
+                "; a similar object exists in live mode, but a test mode key was used to make this request."
+            }
         };
         Err(ApiError::no_such(status, kind.name(), id, param, hint))
     }

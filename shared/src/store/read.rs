@@ -171,7 +171,9 @@ fn add_to_account(account: &mut Account, item: &Attributes) -> Result<(), String
 
 fn as_parked(item: &Attributes) -> Result<Option<Parked>, String> {
     Ok(match sort_key(item) {
-        sk if sk.starts_with(keys::SUBSCRIPTION_PREFIX) => Some(Parked::Subscription(Box::new(stored_subscription(item)?))),
+        sk if sk.starts_with(keys::SUBSCRIPTION_PREFIX) => {
+            Some(Parked::Subscription(Box::new(stored_subscription(item)?)))
+        }
         sk if sk.starts_with(keys::PAYMENT_METHOD_PREFIX) => {
             Some(Parked::Card(items::stored(item, parse::<CardItem>(item)?.into())?))
         }

@@ -9,11 +9,7 @@ fn value(text: &str) -> NewValue {
 }
 
 fn staged(text: &str, token: &str, stage: &str) -> NewValue {
-    NewValue {
-        secret_string: text.to_owned(),
-        token: Some(token.to_owned()),
-        stages: Some(vec![stage.to_owned()]),
-    }
+    NewValue { secret_string: text.to_owned(), token: Some(token.to_owned()), stages: Some(vec![stage.to_owned()]) }
 }
 
 fn vault() -> Vault {
@@ -97,10 +93,7 @@ fn a_version_is_found_by_its_id_and_a_secret_by_its_arn() {
 fn a_secret_without_a_value_has_no_current_version() {
     let mut vault = Vault::default();
     vault.create("s", Some("empty".to_owned()), None, at(1)).unwrap();
-    assert_eq!(
-        text_of(&vault, CURRENT).unwrap_err(),
-        Refusal::not_found("secret value for staging label: AWSCURRENT")
-    );
+    assert_eq!(text_of(&vault, CURRENT).unwrap_err(), Refusal::not_found("secret value for staging label: AWSCURRENT"));
     assert_eq!(vault.create("s", None, None, at(2)).unwrap_err().kind, "ResourceExistsException");
     assert_eq!(vault.list()["SecretList"][0]["Description"], "empty");
 }

@@ -43,7 +43,12 @@ fn check(call: &Call) -> Result<(), ApiError> {
     match given.text("mode") {
         None => return Err(ApiError::missing_param("mode")),
         Some("subscription") => {}
-        Some(other) => return Err(ApiError::invalid("mode", format!("The sandbox has no `{other}` mode; it knows `subscription`."))),
+        Some(other) => {
+            return Err(ApiError::invalid(
+                "mode",
+                format!("The sandbox has no `{other}` mode; it knows `subscription`."),
+            ));
+        }
     }
     if given.text("ui_mode").is_some_and(|mode| !mode.starts_with("hosted")) {
         return Err(ApiError::invalid("ui_mode", "The sandbox knows hosted pages only."));
@@ -125,10 +130,16 @@ fn lines(call: &mut Call) -> Result<Vec<Value>, ApiError> {
                 prices::buyable(call.tx, id, &name)?
             }
         };
-        let quantity = line["quantity"].as_i64().ok_or_else(|| ApiError::missing_param(&format!("line_items[{index}][quantity]")))?;
+        let quantity = line["quantity"]
+            .as_i64()
+            .ok_or_else(|| ApiError::missing_param(&format!("line_items[{index}][quantity]")))?;
         if quantity < 1 {
             let name = format!("line_items[{index}][quantity]");
-            return Err(ApiError::coded("parameter_invalid_integer", Some(&name), "This value must be greater than or equal to 1."));
+            return Err(ApiError::coded(
+                "parameter_invalid_integer",
+                Some(&name),
+                "This value must be greater than or equal to 1.",
+            ));
         }
         lines.push(json!({ "id": call.tx.id("li_1"), "price": price, "quantity": quantity }));
     }
@@ -137,8 +148,19 @@ fn lines(call: &mut Call) -> Result<Vec<Value>, ApiError> {
 
 fn write(given: &Given, session: &mut Value) {
     let plain = [
-        "success_url", "cancel_url", "customer", "customer_email", "client_reference_id", "locale", "allow_promotion_codes",
-        "billing_address_collection", "payment_method_collection", "expires_at", "submit_type", "origin_context", "integration_identifier",
+        "success_url",
+        "cancel_url",
+        "customer",
+        "customer_email",
+        "client_reference_id",
+        "locale",
+        "allow_promotion_codes",
+        "billing_address_collection",
+        "payment_method_collection",
+        "expires_at",
+        "submit_type",
+        "origin_context",
+        "integration_identifier",
     ];
     given.copy(session, &plain);
     given.merge_metadata(session);
@@ -182,7 +204,9 @@ pub(crate) fn list(call: &mut Call) -> Reply {
     let email = given.text("customer_details.email");
     let found = call.tx.world.all(Kind::Session).newest_first().filter(|session| {
         lists::created(session, given)
-            && ["customer", "status", "subscription", "payment_intent"].iter().all(|name| lists::equals(session, given, name))
+            && ["customer", "status", "subscription", "payment_intent"]
+                .iter()
+                .all(|name| lists::equals(session, given, name))
             && email.is_none_or(|email| session["customer_details"]["email"] == email)
     });
     lists::page(&found.cloned().collect::<Vec<_>>(), given, &call.path, "checkout.session")

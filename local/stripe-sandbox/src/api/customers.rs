@@ -16,7 +16,8 @@ pub(crate) fn create(call: &mut Call) -> Reply {
     write(&call.given, &mut customer);
     let id = owned(&customer["id"]);
     let method = call.given.text("payment_method").map(str::to_owned);
-    let usable = method.as_deref().map(|method| payment_methods::usable(call.tx, method, "payment_method")).transpose()?;
+    let usable =
+        method.as_deref().map(|method| payment_methods::usable(call.tx, method, "payment_method")).transpose()?;
     let created = call.tx.create(Kind::Customer, customer, "customer.created");
     if let Some(usable) = usable {
         payment_methods::attach_usable(call.tx, &usable, &id)?;
@@ -75,12 +76,27 @@ fn owned_by(call: &Call, method: &str, customer: &str) -> Result<(), ApiError> {
     if found["customer"] == customer {
         return Ok(());
     }
-    let message = format!("The customer does not have a payment method with the ID {method}. The payment method must be attached to the customer.");
+    let message = format!(
+        "The customer does not have a payment method with the ID {method}. The payment method must be attached to the customer."
+    );
     Err(ApiError::coded("resource_missing", Some("invoice_settings[default_payment_method]"), message))
 }
 
 fn write(given: &Given, customer: &mut Value) {
-    given.copy(customer, &["email", "name", "phone", "description", "preferred_locales", "shipping", "tax_exempt", "balance", "invoice_prefix"]);
+    given.copy(
+        customer,
+        &[
+            "email",
+            "name",
+            "phone",
+            "description",
+            "preferred_locales",
+            "shipping",
+            "tax_exempt",
+            "balance",
+            "invoice_prefix",
+        ],
+    );
     given.merge_metadata(customer);
     if let Some(sent) = given.get("address") {
         customer["address"] = address(sent);

@@ -13,8 +13,12 @@ pub(crate) fn retrieve(call: &mut Call) -> Reply {
         None => {
             let hint = match (call.tx.other.event(call.id()).is_some(), call.tx.livemode()) {
                 (false, _) => "",
-                (true, true) => "; a similar object exists in test mode, but a live mode key was used to make this request.",
-                (true, false) => "; a similar object exists in live mode, but a test mode key was used to make this request.",
+                (true, true) => {
+                    "; a similar object exists in test mode, but a live mode key was used to make this request."
+                }
+                (true, false) => {
+                    "; a similar object exists in live mode, but a test mode key was used to make this request."
+                }
             };
             Err(ApiError::no_such(404, "event", call.id(), "id", hint))
         }
@@ -24,12 +28,19 @@ pub(crate) fn retrieve(call: &mut Call) -> Reply {
 pub(crate) fn list(call: &mut Call) -> Reply {
     let given = &call.given;
     let types = given.texts("types");
-    let wanted: Vec<&Event> = call.tx.world.events.iter().rev().filter(|event| {
-        lists::in_range(event.created, given.get("created"))
-            && given.text("type").is_none_or(|pattern| fits(&event.kind, pattern))
-            && (types.is_empty() || types.iter().any(|pattern| fits(&event.kind, pattern)))
-            && given.flag("delivery_success").is_none_or(|success| success == (call.tx.pending(&event.id) == 0))
-    }).collect();
+    let wanted: Vec<&Event> = call
+        .tx
+        .world
+        .events
+        .iter()
+        .rev()
+        .filter(|event| {
+            lists::in_range(event.created, given.get("created"))
+                && given.text("type").is_none_or(|pattern| fits(&event.kind, pattern))
+                && (types.is_empty() || types.iter().any(|pattern| fits(&event.kind, pattern)))
+                && given.flag("delivery_success").is_none_or(|success| success == (call.tx.pending(&event.id) == 0))
+        })
+        .collect();
     let ids: Vec<Value> = wanted.iter().map(|event| serde_json::json!({ "id": event.id })).collect();
     let mut page = lists::page(&ids, given, &call.path, "event")?;
     if let Some(data) = page["data"].as_array_mut() {

@@ -14,7 +14,8 @@ pub(crate) fn apply(tx: &Tx, reply: &mut Value, paths: &[String]) -> Result<(), 
         let names: Vec<&str> = path.split('.').collect();
         let depth = names.iter().filter(|name| **name != "data").count();
         if depth > 4 {
-            let message = format!("You cannot expand more than 4 levels of a property. The property {path} is too deep.");
+            let message =
+                format!("You cannot expand more than 4 levels of a property. The property {path} is too deep.");
             return Err(ApiError::invalid(&format!("expand[{index}]"), message));
         }
         walk(tx, reply, &names).map_err(|name| cannot_expand(index, &name))?;
@@ -57,11 +58,14 @@ fn walk(tx: &Tx, value: &mut Value, names: &[&str]) -> Result<(), String> {
 fn add_hidden(tx: &Tx, value: &mut Value, name: &str) {
     let id = owned(&value["id"]);
     match (text(&value["object"]), name) {
-        ("checkout.session", "line_items") if value["line_items"].is_null() => value["line_items"] = line_items(tx, &id),
+        ("checkout.session", "line_items") if value["line_items"].is_null() => {
+            value["line_items"] = line_items(tx, &id)
+        }
         ("customer", "subscriptions") if value["subscriptions"].is_null() => {
             let alive = tx.world.subscriptions_of(&id).into_iter().rev().filter(|sub| sub["status"] != "canceled");
             let url = format!("/v1/customers/{id}/subscriptions");
-            value["subscriptions"] = json!({ "object": "list", "data": alive.collect::<Vec<_>>(), "has_more": false, "url": url });
+            value["subscriptions"] =
+                json!({ "object": "list", "data": alive.collect::<Vec<_>>(), "has_more": false, "url": url });
         }
         _ => {}
     }

@@ -99,7 +99,8 @@ pub(crate) fn address(sent: &Value) -> Value {
     if sent.is_null() {
         return Value::Null;
     }
-    let mut address = json!({ "city": null, "country": null, "line1": null, "line2": null, "postal_code": null, "state": null });
+    let mut address =
+        json!({ "city": null, "country": null, "line1": null, "line2": null, "postal_code": null, "state": null });
     overlay(&mut address, sent);
     address
 }
@@ -112,9 +113,9 @@ pub(crate) fn check_url(param: &str, url: &str) -> Result<(), ApiError> {
 
 /// Refuses what cannot be an e-mail address.
 pub(crate) fn check_email(param: &str, email: &str) -> Result<(), ApiError> {
-    let looks_right = email
-        .split_once('@')
-        .is_some_and(|(user, host)| !user.is_empty() && host.contains('.') && !host.starts_with('.') && !host.ends_with('.'));
+    let looks_right = email.split_once('@').is_some_and(|(user, host)| {
+        !user.is_empty() && host.contains('.') && !host.starts_with('.') && !host.ends_with('.')
+    });
     if looks_right && !email.contains(char::is_whitespace) {
         Ok(())
     } else {

@@ -50,15 +50,14 @@ pub(crate) fn finalize(call: &mut Call) -> Reply {
 pub(crate) fn pay(call: &mut Call) -> Reply {
     let id = call.id().to_owned();
     let invoice = call.tx.at_path(Kind::Invoice, &id)?;
-    match text(&invoice["status"]) {
+    let finalized = match text(&invoice["status"]) {
         "paid" => return Err(ApiError::refused("Invoice is already paid")),
         "void" | "uncollectible" => return Err(ApiError::refused("This invoice can no longer be paid.")),
-        "draft" => {
-            if invoices::finalize(call.tx, &id)["status"] == "paid" {
-                return call.tx.at_path(Kind::Invoice, &id);
-            }
-        }
-        _ => {}
+        "draft" => invoices::finalize(call.tx, &id),
+        _ => invoice.clone(),
+    };
+    if finalized["status"] == "paid" {
+        return Ok(finalized);
     }
     if call.given.flag("paid_out_of_band") == Some(true) {
         collect::mark_paid(call.tx, &id);
@@ -66,7 +65,8 @@ pub(crate) fn pay(call: &mut Call) -> Reply {
     }
     let customer = owned(&invoice["customer"]);
     let named = call.given.text("payment_method").map(str::to_owned);
-    let with = named.map(|named| payment_methods::attached_id(call.tx, &named, &customer, "payment_method")).transpose()?;
+    let with =
+        named.map(|named| payment_methods::attached_id(call.tx, &named, &customer, "payment_method")).transpose()?;
     collect::charge(call.tx, &id, with.as_deref())?;
     call.tx.at_path(Kind::Invoice, &id)
 }

@@ -11,10 +11,16 @@ pub(crate) fn limit(given: &Given) -> Result<usize, ApiError> {
     match given.int("limit") {
         None => Ok(10),
         Some(limit @ 1..=100) => Ok(usize::try_from(limit).unwrap_or(10)),
-        Some(limit) if limit < 1 => {
-            Err(ApiError::coded("parameter_invalid_integer", Some("limit"), "This value must be greater than or equal to 1."))
-        }
-        Some(_) => Err(ApiError::coded("parameter_invalid_integer", Some("limit"), "This value must be less than or equal to 100.")),
+        Some(limit) if limit < 1 => Err(ApiError::coded(
+            "parameter_invalid_integer",
+            Some("limit"),
+            "This value must be greater than or equal to 1.",
+        )),
+        Some(_) => Err(ApiError::coded(
+            "parameter_invalid_integer",
+            Some("limit"),
+            "This value must be less than or equal to 100.",
+        )),
     }
 }
 
@@ -27,7 +33,9 @@ pub(crate) fn page(found: &[Value], given: &Given, url: &str, what: &str) -> Res
     };
     let (from, to) = match (given.text("starting_after"), given.text("ending_before")) {
         (Some(_), Some(_)) => {
-            return Err(ApiError::refused("Received both starting_after and ending_before parameters. Please pass in only one."));
+            return Err(ApiError::refused(
+                "Received both starting_after and ending_before parameters. Please pass in only one.",
+            ));
         }
         (Some(id), None) => {
             let from = position("starting_after", id)? + 1;

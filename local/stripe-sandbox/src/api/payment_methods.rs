@@ -24,7 +24,9 @@ pub(crate) fn create(call: &mut Call) -> Reply {
     }
     let token = call.given.text("card.token").or(call.given.text("payment_method"));
     let card = match (token, call.given.text("card.number")) {
-        (Some(token), _) => cards::by_token(token).ok_or_else(|| ApiError::no_such(400, "token", token, "card[token]", ""))?,
+        (Some(token), _) => {
+            cards::by_token(token).ok_or_else(|| ApiError::no_such(400, "token", token, "card[token]", ""))?
+        }
         (None, Some(number)) => cards::by_number(number).ok_or_else(unknown_card)?,
         (None, None) => return Err(ApiError::missing_param("card")),
     };
@@ -73,7 +75,8 @@ pub(crate) fn attach(call: &mut Call) -> Reply {
     let customer = call.given.required("customer")?;
     call.tx.at_param(Kind::Customer, &customer, "customer")?;
     if let Usable::Known(known) = &usable {
-        let owner = call.tx.find(Kind::PaymentMethod, known).map(|method| method["customer"].clone()).unwrap_or_default();
+        let owner =
+            call.tx.find(Kind::PaymentMethod, known).map(|method| method["customer"].clone()).unwrap_or_default();
         if owner == customer.as_str() {
             return call.tx.at_path(Kind::PaymentMethod, known);
         }
@@ -155,14 +158,20 @@ pub(crate) fn attached_id(tx: &mut Tx, id: &str, customer: &str, param: &str) ->
             if is_theirs {
                 return Ok(known);
             }
-            let message = format!("The customer does not have a payment method with the ID {known}. The payment method must be attached to the customer.");
+            let message = format!(
+                "The customer does not have a payment method with the ID {known}. The payment method must be attached to the customer."
+            );
             Err(ApiError::coded("resource_missing", Some(param), message))
         }
     }
 }
 
 fn unknown_card() -> ApiError {
-    ApiError::declined("incorrect_number", None, "Your card number is incorrect. The sandbox knows Stripe's test cards only.")
+    ApiError::declined(
+        "incorrect_number",
+        None,
+        "Your card number is incorrect. The sandbox knows Stripe's test cards only.",
+    )
 }
 
 fn billing(given: &Given, before: &Value) -> Value {

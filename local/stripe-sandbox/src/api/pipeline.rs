@@ -53,7 +53,11 @@ struct Answer {
 }
 
 /// The handler of everything under `/v1`. The work goes on when the caller hangs up, as it does at Stripe.
-pub(crate) async fn serve(State(app): State<Arc<App>>, ConnectInfo(link): ConnectInfo<Link>, request: Request) -> Response {
+pub(crate) async fn serve(
+    State(app): State<Arc<App>>,
+    ConnectInfo(link): ConnectInfo<Link>,
+    request: Request,
+) -> Response {
     let work = tokio::spawn(answer(app, link, request));
     work.await.unwrap_or_else(|_| Response::new(Body::from("the sandbox failed")))
 }
@@ -106,7 +110,12 @@ async fn process(app: &App, link: &Link, headers: &HeaderMap, request: &mut ApiR
     if let (Some(name), Some(key)) = (&name, &key) {
         let fingerprint = format!("{} {} {params}", request.method, request.path);
         if let Some(kept) = app.lock().keys.claim(name, key, fingerprint, app.clock.now())? {
-            return Ok(Answer { status: kept.status, body: kept.body, is_replay: true, original: Some(kept.request_id) });
+            return Ok(Answer {
+                status: kept.status,
+                body: kept.body,
+                is_replay: true,
+                original: Some(kept.request_id),
+            });
         }
     }
     let result = execute(app, request, route, ids, params, fault.as_ref()).await;
@@ -121,7 +130,14 @@ async fn process(app: &App, link: &Link, headers: &HeaderMap, request: &mut ApiR
 }
 
 /// The operation itself, with the faults that strike around it.
-async fn execute(app: &App, request: &ApiRequest, route: &Route, ids: Vec<String>, params: Value, fault: Option<&ApiRule>) -> Result<Value, ApiError> {
+async fn execute(
+    app: &App,
+    request: &ApiRequest,
+    route: &Route,
+    ids: Vec<String>,
+    params: Value,
+    fault: Option<&ApiRule>,
+) -> Result<Value, ApiError> {
     match fault.map(|fault| (fault.kind, fault.delay_ms)) {
         Some((ApiFaultKind::Delay, delay)) => sleep(delay.unwrap_or(1_000)).await,
         Some((ApiFaultKind::Timeout, delay)) => {
@@ -133,7 +149,10 @@ async fn execute(app: &App, request: &ApiRequest, route: &Route, ids: Vec<String
     }
     let cause = Cause {
         request_id: Some(request.id.clone()),
-        idempotency_key: request.idempotency_key.clone().or_else(|| Some(uuid_like()).filter(|_| request.method == "POST")),
+        idempotency_key: request
+            .idempotency_key
+            .clone()
+            .or_else(|| Some(uuid_like()).filter(|_| request.method == "POST")),
     };
     let given = Given(params);
     let expands = given.texts("expand");
@@ -178,7 +197,8 @@ fn authenticate(app: &App, headers: &HeaderMap) -> Result<bool, ApiError> {
 }
 
 fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
-    let is_json = headers.get("content-type").and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains("json"));
+    let is_json =
+        headers.get("content-type").and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains("json"));
     if is_json {
         let message = "Invalid request: parameters must be form-encoded (application/x-www-form-urlencoded), not JSON.";
         return Err(ApiError::refused(message));

@@ -20,7 +20,8 @@ pub(crate) fn create_session(call: &mut Call) -> Reply {
     }
     let tx = &mut *call.tx;
     let id = tx.id("bps_1");
-    let mut session = object::session(&id, &owned(&configuration["id"]), &customer, tx.public_url, tx.livemode(), tx.now);
+    let mut session =
+        object::session(&id, &owned(&configuration["id"]), &customer, tx.public_url, tx.livemode(), tx.now);
     session["return_url"] = return_url.map_or_else(|| configuration["default_return_url"].clone(), Value::from);
     call.given.copy(&mut session, &["locale", "on_behalf_of"]);
     let reply = tx.create(Kind::PortalSession, session.clone(), "");
@@ -104,7 +105,10 @@ fn mend_open_parts(configuration: &mut Value) {
     if !update["allowed_updates"].is_array() {
         update["allowed_updates"] = json!([]);
     }
-    for path in ["/features/subscription_update/default_allowed_updates", "/features/subscription_cancel/cancellation_reason/options"] {
+    for path in [
+        "/features/subscription_update/default_allowed_updates",
+        "/features/subscription_cancel/cancellation_reason/options",
+    ] {
         if let Some(list) = configuration.pointer_mut(path).filter(|list| list.is_null()) {
             *list = json!([]);
         }

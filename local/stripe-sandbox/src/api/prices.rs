@@ -23,15 +23,23 @@ pub(crate) fn create(call: &mut Call) -> Reply {
 pub(crate) fn build(tx: &mut Tx, given: &Given) -> Reply {
     let currency = given.required("currency")?;
     if currency.len() != 3 || !currency.bytes().all(|b| b.is_ascii_lowercase()) {
-        return Err(ApiError::invalid("currency", format!("Invalid currency: {currency}. Currency codes are three lowercase letters.")));
+        return Err(ApiError::invalid(
+            "currency",
+            format!("Invalid currency: {currency}. Currency codes are three lowercase letters."),
+        ));
     }
     let decimal = given.text("unit_amount_decimal").and_then(|amount| amount.parse::<i64>().ok());
     let amount = given.int("unit_amount").or(decimal).ok_or_else(|| ApiError::missing_param("unit_amount"))?;
     if amount < 0 {
-        return Err(ApiError::coded("parameter_invalid_integer", Some("unit_amount"), "This value must be greater than or equal to 0."));
+        return Err(ApiError::coded(
+            "parameter_invalid_integer",
+            Some("unit_amount"),
+            "This value must be greater than or equal to 0.",
+        ));
     }
     let product = product_of(tx, given)?;
-    let every = given.text("recurring.interval").map(|interval| (interval, given.int("recurring.interval_count").unwrap_or(1)));
+    let every =
+        given.text("recurring.interval").map(|interval| (interval, given.int("recurring.interval_count").unwrap_or(1)));
     let id = tx.id("price_1");
     let new = NewPrice { id: &id, product: &product, currency: &currency, unit_amount: amount, every };
     Ok(catalogue::price(&new, tx.livemode(), tx.now))
@@ -89,7 +97,10 @@ pub(crate) fn list(call: &mut Call) -> Reply {
         lists::created(price, &call.given)
             && lists::one_of(&price["lookup_key"], &keys)
             && ["active", "currency", "product", "type"].iter().all(|name| lists::equals(price, &call.given, name))
-            && call.given.text("recurring.interval").is_none_or(|interval| text(&price["recurring"]["interval"]) == interval)
+            && call
+                .given
+                .text("recurring.interval")
+                .is_none_or(|interval| text(&price["recurring"]["interval"]) == interval)
     });
     lists::page(&found.cloned().collect::<Vec<_>>(), &call.given, &call.path, "price")
 }
@@ -106,7 +117,8 @@ pub(crate) fn buyable(tx: &Tx, id: &str, param: &str) -> Result<Value, ApiError>
         return Err(ApiError::coded("price_inactive", Some(param), message));
     }
     if price["recurring"].is_null() {
-        let message = "The price specified is set to `type=one_time` but this field only accepts prices with `type=recurring`.";
+        let message =
+            "The price specified is set to `type=one_time` but this field only accepts prices with `type=recurring`.";
         return Err(ApiError::invalid(param, message));
     }
     let product = tx.find(Kind::Product, text(&price["product"]));

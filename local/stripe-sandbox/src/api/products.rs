@@ -64,7 +64,17 @@ pub(crate) fn search(call: &mut Call) -> Reply {
 }
 
 fn write(given: &Given, product: &mut Value) {
-    let fields = ["active", "name", "description", "default_price", "shippable", "statement_descriptor", "unit_label", "url", "tax_code"];
+    let fields = [
+        "active",
+        "name",
+        "description",
+        "default_price",
+        "shippable",
+        "statement_descriptor",
+        "unit_label",
+        "url",
+        "tax_code",
+    ];
     given.copy(product, &fields);
     given.merge_metadata(product);
     if given.get("images").is_some() {

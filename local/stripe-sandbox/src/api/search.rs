@@ -77,7 +77,11 @@ fn as_indexed(tx: &Tx, object: &Value) -> Option<Value> {
 }
 
 fn matches(object: &Value, clauses: &[Clause], any: bool) -> bool {
-    if any { clauses.iter().any(|clause| clause.holds(object)) } else { clauses.iter().all(|clause| clause.holds(object)) }
+    if any {
+        clauses.iter().any(|clause| clause.holds(object))
+    } else {
+        clauses.iter().all(|clause| clause.holds(object))
+    }
 }
 
 impl Clause {
@@ -226,7 +230,9 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused() {
-        for query in ["", "hello", "status:'active'", "metadata:'x'", "email:'open", "email:'a' AND name:'b' OR phone:'c'"] {
+        for query in
+            ["", "hello", "status:'active'", "metadata:'x'", "email:'open", "email:'a' AND name:'b' OR phone:'c'"]
+        {
             assert!(parse(query, CUSTOMER).is_err(), "{query}");
         }
     }

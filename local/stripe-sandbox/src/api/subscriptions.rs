@@ -19,11 +19,13 @@ pub(crate) fn create(call: &mut Call) -> Reply {
     order.trial_end = trial_end(&call.given, call.tx.now)?;
     order.metadata = fresh_metadata(call.given.get("metadata"));
     order.description = call.given.get("description").cloned().unwrap_or_default();
-    order.missing_payment_method = call.given.text("trial_settings.end_behavior.missing_payment_method").unwrap_or_default().to_owned();
+    order.missing_payment_method =
+        call.given.text("trial_settings.end_behavior.missing_payment_method").unwrap_or_default().to_owned();
     order.cancel_at = call.given.int("cancel_at");
     order.cancel_at_period_end = call.given.flag("cancel_at_period_end") == Some(true);
     if let Some(named) = call.given.text("default_payment_method").map(str::to_owned) {
-        order.payment_method = Some(payment_methods::attached_id(call.tx, &named, &customer, "default_payment_method")?);
+        order.payment_method =
+            Some(payment_methods::attached_id(call.tx, &named, &customer, "default_payment_method")?);
     }
     let behavior = call.given.text("payment_behavior").unwrap_or("allow_incomplete").to_owned();
     check_payer(call, &order, &behavior)?;
@@ -46,7 +48,9 @@ fn check_payer(call: &Call, order: &Order, behavior: &str) -> Result<(), ApiErro
         return Err(ApiError::coded("resource_missing", None, message));
     };
     match call.tx.world.cards.get(text(&method["id"])) {
-        Some(card) if behavior == "error_if_incomplete" => card.charge().map_err(|decline| decline.with_payment_method(method)),
+        Some(card) if behavior == "error_if_incomplete" => {
+            card.charge().map_err(|decline| decline.with_payment_method(method))
+        }
         _ => Ok(()),
     }
 }
@@ -83,7 +87,9 @@ fn trial_end(given: &Given, now: i64) -> Result<Option<i64>, ApiError> {
             Err(ApiError::invalid("trial_end", "Invalid timestamp: can only be specified in the future"))
         }
         (Some(end), None) => Ok(end.as_i64()),
-        (None, Some(days)) if days < 0 => Err(ApiError::invalid("trial_period_days", "Invalid trial_period_days: must not be negative")),
+        (None, Some(days)) if days < 0 => {
+            Err(ApiError::invalid("trial_period_days", "Invalid trial_period_days: must not be negative"))
+        }
         (None, Some(0)) | (None, None) => Ok(None),
         (None, Some(days)) => Ok(Some(now + days * 86_400)),
     }
@@ -149,7 +155,9 @@ pub(crate) fn update(call: &mut Call) -> Reply {
     check_update(call, &before)?;
     let customer = owned(&before["customer"]);
     let named = call.given.text("default_payment_method").map(str::to_owned);
-    let method = named.map(|named| payment_methods::attached_id(call.tx, &named, &customer, "default_payment_method")).transpose()?;
+    let method = named
+        .map(|named| payment_methods::attached_id(call.tx, &named, &customer, "default_payment_method"))
+        .transpose()?;
     let new_items = changed_items(call, &before)?;
     let (given, now) = (call.given.clone(), call.tx.now);
     let after = call.tx.change(Kind::Subscription, &id, "customer.subscription.updated", |sub| {
@@ -167,7 +175,9 @@ pub(crate) fn update(call: &mut Call) -> Reply {
     plan(call, &id, &after);
     match call.given.get("trial_end") {
         Some(Value::Number(end)) => cycle::move_trial_end(call.tx, &id, end.as_i64().unwrap_or(now)),
-        Some(Value::String(_)) if before["status"] == "trialing" => cycle::start_paying_now(call.tx, &id, "subscription_update"),
+        Some(Value::String(_)) if before["status"] == "trialing" => {
+            cycle::start_paying_now(call.tx, &id, "subscription_update")
+        }
         _ => {}
     }
     call.tx.at_path(Kind::Subscription, &id)
@@ -243,7 +253,8 @@ fn changed_items(call: &mut Call, before: &Value) -> Result<Option<Vec<Value>>, 
             continue;
         };
         let at = after.iter().position(|item| item["id"] == id);
-        let at = at.ok_or_else(|| ApiError::no_such(400, "subscription item", id, &format!("items[{index}][id]"), ""))?;
+        let at =
+            at.ok_or_else(|| ApiError::no_such(400, "subscription item", id, &format!("items[{index}][id]"), ""))?;
         if change["deleted"] == true {
             after.remove(at);
             continue;

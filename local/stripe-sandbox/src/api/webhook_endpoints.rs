@@ -9,7 +9,6 @@ use crate::objects::{customer::deleted, endpoint as object};
 use crate::state::Kind;
 use crate::tx::random_text;
 
-
 /// An account may have 16 endpoints in a mode.
 const MAX_ENDPOINTS: usize = 16;
 

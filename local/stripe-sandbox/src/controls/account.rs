@@ -156,13 +156,15 @@ pub(super) async fn pay(State(app): State<Arc<App>>, Path(id): Path<String>, byt
     let payment: Payment = body(&bytes)?;
     let card = payment.card.as_deref().map(card).transpose()?;
     let typed = Typed { card, email: payment.email, name: payment.name };
-    let session = app.change(world_of(&app, Kind::Session, &id), Cause::default(), |tx| checkout::pay(tx, &id, &typed))?;
+    let session =
+        app.change(world_of(&app, Kind::Session, &id), Cause::default(), |tx| checkout::pay(tx, &id, &typed))?;
     Ok(Json(outcome(&session)))
 }
 
 /// `POST /_sandbox/checkout/{session}/authenticate`.
 pub(super) async fn authenticate(State(app): State<Arc<App>>, Path(id): Path<String>) -> Answer {
-    let session = app.change(world_of(&app, Kind::Session, &id), Cause::default(), |tx| checkout::authenticate(tx, &id))?;
+    let session =
+        app.change(world_of(&app, Kind::Session, &id), Cause::default(), |tx| checkout::authenticate(tx, &id))?;
     Ok(Json(outcome(&session)))
 }
 

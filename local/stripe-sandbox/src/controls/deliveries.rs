@@ -103,7 +103,9 @@ fn again(state: &mut crate::state::State, event: &Event, livemode: bool, copies:
 
 fn summary(app: &App, sent: &[u64]) -> Value {
     let state = app.lock();
-    let count = |wanted: fn(Outcome) -> bool| sent.iter().filter(|id| state.deliveries.outcome(**id).is_some_and(wanted)).count();
+    let count = |wanted: fn(Outcome) -> bool| {
+        sent.iter().filter(|id| state.deliveries.outcome(**id).is_some_and(wanted)).count()
+    };
     json!({
         "delivered": count(|outcome| outcome == Outcome::Delivered),
         "failed": count(|outcome| outcome != Outcome::Delivered),

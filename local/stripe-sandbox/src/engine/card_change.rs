@@ -46,7 +46,12 @@ pub(crate) fn detach(tx: &mut Tx, id: &str) -> Value {
 }
 
 /// What the portal does with a new card: saves it and charges it from now on.
-pub(crate) fn replace(tx: &mut Tx, customer: &str, card: &TestCard, is_authenticated: bool) -> Result<String, ApiError> {
+pub(crate) fn replace(
+    tx: &mut Tx,
+    customer: &str,
+    card: &TestCard,
+    is_authenticated: bool,
+) -> Result<String, ApiError> {
     let owner = tx.at_param(Kind::Customer, customer, "customer")?;
     let billing = payment_method::billing_details(owner["email"].as_str(), owner["name"].as_str());
     let method = create(tx, card, billing, is_authenticated);
@@ -69,7 +74,8 @@ pub(crate) fn replace(tx: &mut Tx, customer: &str, card: &TestCard, is_authentic
 /// `setup_intent.created` and `setup_intent.succeeded`.
 pub(crate) fn tell_of_setup(tx: &mut Tx, customer: &str, payment_method: &str) {
     let id = tx.id("seti_1");
-    for (event, status) in [("setup_intent.created", "requires_confirmation"), ("setup_intent.succeeded", "succeeded")] {
+    for (event, status) in [("setup_intent.created", "requires_confirmation"), ("setup_intent.succeeded", "succeeded")]
+    {
         let intent = payment::setup_intent(&id, customer, payment_method, status, tx.livemode(), tx.now);
         tx.emit(event, &intent, None);
     }

@@ -90,7 +90,14 @@ fn open_session(tx: &Tx, id: &str) -> Result<Value, ApiError> {
 }
 
 /// Keeps what was typed, and starts an `incomplete` subscription when the first payment waits for its holder.
-fn ask_the_holder(tx: &mut Tx, session: &Value, typed: &Typed, card: &'static TestCard, has_charge: bool, refusal: ApiError) -> ApiError {
+fn ask_the_holder(
+    tx: &mut Tx,
+    session: &Value,
+    typed: &Typed,
+    card: &'static TestCard,
+    has_charge: bool,
+    refusal: ApiError,
+) -> ApiError {
     let id = owned(&session["id"]);
     let mut waiting = json!({ "card": card.number, "email": typed.email, "name": typed.name });
     let is_asked_already = tx.world.orders.get(&id).is_some_and(|order| order["waiting"]["subscription"].is_string());
@@ -109,7 +116,13 @@ fn ask_the_holder(tx: &mut Tx, session: &Value, typed: &Typed, card: &'static Te
 }
 
 /// Customer, payment method, subscription and first invoice, with their events.
-fn begin(tx: &mut Tx, session: &Value, typed: &Typed, card: Option<&'static TestCard>, is_authenticated: bool) -> Result<Started, ApiError> {
+fn begin(
+    tx: &mut Tx,
+    session: &Value,
+    typed: &Typed,
+    card: Option<&'static TestCard>,
+    is_authenticated: bool,
+) -> Result<Started, ApiError> {
     let order = tx.world.orders.get(text(&session["id"])).cloned().unwrap_or_default();
     let customer = payer(tx, session, typed)?;
     let email = typed.email.clone().unwrap_or_else(|| owned(&customer["email"]));
@@ -125,7 +138,8 @@ fn begin(tx: &mut Tx, session: &Value, typed: &Typed, card: Option<&'static Test
     let name = typed.name.clone();
     tx.change(Kind::Customer, &customer_id, "customer.updated", |customer| {
         customer["currency"] = currency;
-        customer["address"] = json!({ "city": null, "country": "BR", "line1": null, "line2": null, "postal_code": null, "state": null });
+        customer["address"] =
+            json!({ "city": null, "country": "BR", "line1": null, "line2": null, "postal_code": null, "state": null });
         if customer["email"].is_null() {
             customer["email"] = json!(email);
         }
@@ -207,7 +221,8 @@ pub(crate) fn expire(tx: &mut Tx, id: &str) -> Value {
 
 /// The session's time is over.
 pub(crate) fn expire_when_due(tx: &mut Tx, id: &str, due: i64) {
-    let is_due = tx.find(Kind::Session, id).is_some_and(|session| session["status"] == "open" && session["expires_at"] == due);
+    let is_due =
+        tx.find(Kind::Session, id).is_some_and(|session| session["status"] == "open" && session["expires_at"] == due);
     if is_due {
         expire(tx, id);
     }

@@ -173,7 +173,9 @@ fn end_dunning(tx: &mut Tx, subscription: &str) {
         }
         DunningEnd::Unpaid => {
             invoices::stop_collecting(tx, subscription);
-            tx.change(Kind::Subscription, subscription, "customer.subscription.updated", |sub| sub["status"] = json!("unpaid"));
+            tx.change(Kind::Subscription, subscription, "customer.subscription.updated", |sub| {
+                sub["status"] = json!("unpaid")
+            });
         }
         DunningEnd::PastDue => {}
     }

@@ -51,7 +51,9 @@ fn end_trial(tx: &mut Tx, subscription: &Value, due: i64) {
             cancel::now(tx, &id, "cancellation_requested");
         }
         "pause" if !has_card => {
-            let paused = tx.change(Kind::Subscription, &id, "customer.subscription.updated", |sub| sub["status"] = json!("paused"));
+            let paused = tx.change(Kind::Subscription, &id, "customer.subscription.updated", |sub| {
+                sub["status"] = json!("paused")
+            });
             tx.emit("customer.subscription.paused", &paused, None);
         }
         _ => renew(tx, subscription, due),

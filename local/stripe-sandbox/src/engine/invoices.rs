@@ -55,7 +55,8 @@ fn draft(tx: &mut Tx, id: &str, subscription: &Value, reason: &str, period: Peri
 fn line(tx: &Tx, invoice: &Value, item: &Value, is_trial: bool) -> Value {
     let price = &item["price"];
     let quantity = int(&item["quantity"]);
-    let product = tx.find(Kind::Product, text(&price["product"])).map_or(String::new(), |product| owned(&product["name"]));
+    let product =
+        tx.find(Kind::Product, text(&price["product"])).map_or(String::new(), |product| owned(&product["name"]));
     let amount = if is_trial { 0 } else { int(&price["unit_amount"]) * quantity };
     let cost = amount_text(int(&price["unit_amount"]), text(&price["currency"]));
     let description = match is_trial {
@@ -116,7 +117,8 @@ pub(crate) fn finalize_when_due(tx: &mut Tx, id: &str) {
 /// Voids a draft or open invoice.
 pub(crate) fn void(tx: &mut Tx, id: &str) -> Value {
     let now = tx.now;
-    let is_unpaid = tx.find(Kind::Invoice, id).is_some_and(|invoice| matches!(text(&invoice["status"]), "draft" | "open"));
+    let is_unpaid =
+        tx.find(Kind::Invoice, id).is_some_and(|invoice| matches!(text(&invoice["status"]), "draft" | "open"));
     if !is_unpaid {
         return Value::Null;
     }

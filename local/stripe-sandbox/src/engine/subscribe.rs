@@ -35,7 +35,8 @@ pub(crate) fn begin(tx: &mut Tx, order: &Order) -> Value {
     let invoice_id = tx.id("in_1");
     let mut subscription = object::subscription(&id, &order.customer, currency_of(order), tx.livemode(), tx.now);
     let period = first_period(tx, order, &mut subscription);
-    let lines = order.lines.iter().map(|(price, quantity)| object::item(&tx.id("si_"), &id, price, *quantity, period, tx.now));
+    let lines =
+        order.lines.iter().map(|(price, quantity)| object::item(&tx.id("si_"), &id, price, *quantity, period, tx.now));
     let lines: Vec<Value> = lines.collect();
     subscription["items"]["data"] = Value::Array(lines);
     subscription["metadata"] = order.metadata.clone();
@@ -72,7 +73,8 @@ fn first_period(tx: &Tx, order: &Order, subscription: &mut Value) -> Period {
             Period { start: tx.now, end }
         }
         None => {
-            let (interval, count) = order.lines.first().map_or(("month".into(), 1), |(price, _)| catalogue::interval(price));
+            let (interval, count) =
+                order.lines.first().map_or(("month".into(), 1), |(price, _)| catalogue::interval(price));
             Period { start: tx.now, end: next_end(tx.now, &interval, count, tx.now) }
         }
     }
@@ -85,7 +87,9 @@ fn plan_its_life(tx: &mut Tx, subscription: &Value) {
         tx.schedule(at, Task::CancelAt, &id);
     }
     match subscription["trial_end"].as_i64() {
-        Some(end) if end - TRIAL_WARNING_SECONDS <= tx.now => cycle::warn_of_trial_end(tx, &id, end - TRIAL_WARNING_SECONDS),
+        Some(end) if end - TRIAL_WARNING_SECONDS <= tx.now => {
+            cycle::warn_of_trial_end(tx, &id, end - TRIAL_WARNING_SECONDS)
+        }
         Some(end) => tx.schedule(end - TRIAL_WARNING_SECONDS, Task::TrialWillEnd, &id),
         None => tx.schedule(tx.now + INCOMPLETE_SECONDS, Task::ExpireIncomplete, &id),
     }

@@ -141,7 +141,8 @@ pub(crate) fn line(id: &str, invoice: &Value, item: &Value, amount: i64, descrip
 /// Puts lines on a draft and adds them up.
 pub(crate) fn set_lines(invoice: &mut Value, lines: Vec<Value>) {
     let total: i64 = lines.iter().map(|line| int(&line["amount"])).sum();
-    for name in ["amount_due", "amount_remaining", "subtotal", "subtotal_excluding_tax", "total", "total_excluding_tax"] {
+    for name in ["amount_due", "amount_remaining", "subtotal", "subtotal_excluding_tax", "total", "total_excluding_tax"]
+    {
         invoice[name] = json!(total);
     }
     invoice["lines"]["data"] = Value::Array(lines);

@@ -108,7 +108,14 @@ pub(crate) fn payment_intent(payment: &Payment, status: &str) -> Value {
     })
 }
 
-pub(crate) fn setup_intent(id: &str, customer: &str, payment_method: &str, status: &str, livemode: bool, now: i64) -> Value {
+pub(crate) fn setup_intent(
+    id: &str,
+    customer: &str,
+    payment_method: &str,
+    status: &str,
+    livemode: bool,
+    now: i64,
+) -> Value {
     json!({
         "id": id,
         "object": "setup_intent",

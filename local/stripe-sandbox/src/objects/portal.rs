@@ -45,7 +45,14 @@ pub(crate) fn configuration(id: &str, is_default: bool, livemode: bool, now: i64
 }
 
 /// A session; its page lives under the sandbox's own address.
-pub(crate) fn session(id: &str, configuration: &str, customer: &str, public_url: &str, livemode: bool, now: i64) -> Value {
+pub(crate) fn session(
+    id: &str,
+    configuration: &str,
+    customer: &str,
+    public_url: &str,
+    livemode: bool,
+    now: i64,
+) -> Value {
     json!({
         "id": id,
         "object": "billing_portal.session",

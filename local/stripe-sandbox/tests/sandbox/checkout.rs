@@ -17,8 +17,16 @@ async fn a_trial_begins_with_its_burst_of_events() {
     assert_eq!(paid.body["redirect_url"], format!("http://localhost:9000/ok?session_id={}", id(&session)));
 
     for kind in [
-        "checkout.session.completed", "setup_intent.created", "setup_intent.succeeded", "payment_method.attached", "customer.updated",
-        "customer.subscription.created", "invoice.created", "invoice.finalized", "invoice.paid", "invoice.payment_succeeded",
+        "checkout.session.completed",
+        "setup_intent.created",
+        "setup_intent.succeeded",
+        "payment_method.attached",
+        "customer.updated",
+        "customer.subscription.created",
+        "invoice.created",
+        "invoice.finalized",
+        "invoice.paid",
+        "invoice.payment_succeeded",
     ] {
         world.received(kind, 1).await;
     }
@@ -31,7 +39,13 @@ async fn a_trial_begins_with_its_burst_of_events() {
     assert_eq!(created["request"], json!({"id": null, "idempotency_key": null}));
     assert_eq!(world.received("invoice.paid", 1).await[0]["data"]["object"]["amount_paid"], 0);
 
-    let done = world.get(&format!("/v1/checkout/sessions/{}?expand[]=subscription.default_payment_method&expand[]=line_items", id(&session))).await.body;
+    let done = world
+        .get(&format!(
+            "/v1/checkout/sessions/{}?expand[]=subscription.default_payment_method&expand[]=line_items",
+            id(&session)
+        ))
+        .await
+        .body;
     assert_eq!(done["status"], "complete");
     assert_eq!(done["payment_status"], "no_payment_required");
     assert!(done["url"].is_null());
@@ -59,7 +73,11 @@ async fn declined_cards_leave_the_session_open() {
     let world = World::start().await;
     let customer = world.customer().await;
     let session = id(&world.session(&customer, "").await);
-    for (card, decline) in [("4000000000000002", "generic_decline"), ("4000000000009995", "insufficient_funds"), (FAILS_LATER, "generic_decline")] {
+    for (card, decline) in [
+        ("4000000000000002", "generic_decline"),
+        ("4000000000009995", "insufficient_funds"),
+        (FAILS_LATER, "generic_decline"),
+    ] {
         let refused = world.pay(&session, card).await;
         assert_eq!((refused.status, refused.body["error"]["decline_code"].as_str()), (402, Some(decline)));
     }
@@ -136,7 +154,11 @@ async fn what_a_session_refuses() {
         (&base.replace("price_caixahub_premium_monthly", "price_x"), "resource_missing", "line_items[0][price]"),
         (&format!("{base}&customer=cus_x"), "resource_missing", "customer"),
         (&format!("{base}&subscription_data[trial_period_days]=0"), "", "subscription_data[trial_period_days]"),
-        (&format!("{base}&subscription_data[trial_period_days]=x"), "parameter_invalid_integer", "subscription_data[trial_period_days]"),
+        (
+            &format!("{base}&subscription_data[trial_period_days]=x"),
+            "parameter_invalid_integer",
+            "subscription_data[trial_period_days]",
+        ),
         (&format!("{base}&coupon=x"), "parameter_unknown", "coupon"),
         (&soon, "", "expires_at"),
         (&late, "", "expires_at"),

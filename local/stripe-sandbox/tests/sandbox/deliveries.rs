@@ -34,7 +34,10 @@ async fn a_refused_delivery_comes_again() {
     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     let listed = world.control("GET", "/deliveries", json!(null)).await.body;
     let delivery = &listed["deliveries"][0];
-    assert_eq!((delivery["outcome"].as_str(), delivery["tries"].as_i64(), delivery["last_status"].as_i64()), (Some("delivered"), Some(2), Some(200)));
+    assert_eq!(
+        (delivery["outcome"].as_str(), delivery["tries"].as_i64(), delivery["last_status"].as_i64()),
+        (Some("delivered"), Some(2), Some(200))
+    );
     let event = id(&world.receiver.all()[0].event);
     assert_eq!(world.get(&format!("/v1/events/{event}")).await.body["pending_webhooks"], 0);
     assert!(!customer.is_empty());
@@ -68,7 +71,10 @@ async fn held_deliveries_go_in_the_order_asked_for() {
     assert_eq!(world.receiver.types(), ["customer.updated", "customer.updated"]);
     assert_eq!(world.receiver.all()[0].event["id"], events[0].as_str());
     assert_eq!(world.control("POST", "/deliver", json!({"release": "all"})).await.body["delivered"], 1);
-    assert_eq!(world.control("POST", "/deliver", json!({"duplicate": [events[2]], "copies": 5})).await.body["delivered"], 5);
+    assert_eq!(
+        world.control("POST", "/deliver", json!({"duplicate": [events[2]], "copies": 5})).await.body["delivered"],
+        5
+    );
     assert_eq!(world.control("POST", "/deliver", json!({"resend": events[2]})).await.body["delivered"], 1);
     assert_eq!(world.receiver.of_type("customer.created").len(), 7);
     assert_eq!(world.control("POST", "/deliver", json!({"hold": false})).await.body["hold"], false);
@@ -101,7 +107,12 @@ async fn old_endpoints_get_old_shapes() {
 async fn endpoints_are_managed_by_call() {
     let world = World::start().await;
     let (other, url) = start_receiver().await;
-    let made = world.post("/v1/webhook_endpoints", &format!("url={url}&enabled_events[]=customer.created&api_version=2026-09-30.endive&metadata[a]=b")).await;
+    let made = world
+        .post(
+            "/v1/webhook_endpoints",
+            &format!("url={url}&enabled_events[]=customer.created&api_version=2026-09-30.endive&metadata[a]=b"),
+        )
+        .await;
     assert_eq!(made.status, 200, "{}", made.body);
     assert!(made.body["secret"].as_str().unwrap().starts_with("whsec_"));
     let path = format!("/v1/webhook_endpoints/{}", id(&made.body));
@@ -144,11 +155,18 @@ async fn a_restart_forgets_nothing() {
     };
     let again = Sandbox::start(listener, options).await.unwrap();
     assert_eq!(again.clock().offset_seconds(), offset);
-    let control = |path: &str, body: serde_json::Value| world.http.post(format!("{base}/_sandbox{path}")).json(&body).send();
+    let control =
+        |path: &str, body: serde_json::Value| world.http.post(format!("{base}/_sandbox{path}")).json(&body).send();
     control("/deliver", json!({"hold": false})).await.unwrap();
     assert_eq!(world.receiver.types(), ["customer.created"]);
     control("/advance", json!({"days": 6})).await.unwrap();
-    let reply = world.http.get(format!("{base}/v1/subscriptions/{subscription}")).bearer_auth(crate::support::TEST_KEY).send().await.unwrap();
+    let reply = world
+        .http
+        .get(format!("{base}/v1/subscriptions/{subscription}"))
+        .bearer_auth(crate::support::TEST_KEY)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(reply.json::<serde_json::Value>().await.unwrap()["status"], "active");
     again.shutdown().await.unwrap();
     std::fs::remove_dir_all(folder).unwrap();

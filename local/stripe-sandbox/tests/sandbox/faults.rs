@@ -7,7 +7,13 @@ use crate::support::{TEST_KEY, World, id};
 #[tokio::test]
 async fn a_429_comes_before_anything_is_done() {
     let world = World::start().await;
-    world.control("POST", "/faults", json!({"api": [{"kind": "429", "method": "POST", "path_prefix": "/v1/customers", "count": 2}]})).await;
+    world
+        .control(
+            "POST",
+            "/faults",
+            json!({"api": [{"kind": "429", "method": "POST", "path_prefix": "/v1/customers", "count": 2}]}),
+        )
+        .await;
     assert_eq!(world.get("/v1/customers").await.status, 200);
     let key = [("idempotency-key", "k")];
     for _ in 0..2 {
@@ -31,9 +37,19 @@ async fn a_500_is_replayed_like_any_answer() {
 #[tokio::test]
 async fn a_reset_after_the_commit_is_healed_by_the_key() {
     let world = World::start().await;
-    world.control("POST", "/faults", json!({"api": [{"kind": "reset_after_commit"}, {"kind": "reset_before", "method": "GET"}]})).await;
+    world
+        .control(
+            "POST",
+            "/faults",
+            json!({"api": [{"kind": "reset_after_commit"}, {"kind": "reset_before", "method": "GET"}]}),
+        )
+        .await;
     let send = || {
-        let request = world.http.post(format!("{}/v1/customers", world.base)).bearer_auth(TEST_KEY).header("idempotency-key", "k");
+        let request = world
+            .http
+            .post(format!("{}/v1/customers", world.base))
+            .bearer_auth(TEST_KEY)
+            .header("idempotency-key", "k");
         request.header("content-type", "application/x-www-form-urlencoded").body("name=Ana").send()
     };
     assert!(send().await.is_err());
@@ -70,6 +86,9 @@ async fn deliveries_are_duplicated_dropped_and_delayed() {
     let listed = world.control("GET", "/deliveries", json!(null)).await.body;
     assert!(listed["deliveries"].as_array().unwrap().iter().any(|delivery| delivery["outcome"] == "dropped"));
     let cleared = world.control("DELETE", "/faults", json!(null)).await.body;
-    assert_eq!(cleared, json!({"api": [], "delivery": [], "search_lag_seconds": 0, "dunning_end": "cancel", "portal_cancel_style": "cancel_at"}));
+    assert_eq!(
+        cleared,
+        json!({"api": [], "delivery": [], "search_lag_seconds": 0, "dunning_end": "cancel", "portal_cancel_style": "cancel_at"})
+    );
     assert!(!id(&world.post("/v1/customers", "").await.body).is_empty());
 }

@@ -6,6 +6,8 @@ mod catalogue;
 mod checkout;
 mod deliveries;
 mod faults;
+mod dump;
 mod manners;
+mod pages;
 mod people;
 mod time;

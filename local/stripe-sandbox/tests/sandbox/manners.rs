@@ -10,15 +10,22 @@ async fn keys_are_asked_for() {
     let none = world.send("GET", "/v1/customers", "", "", &[]).await;
     assert_eq!(none.error(), (401, "invalid_request_error", "", ""));
     let wrong = world.send("GET", "/v1/customers", "", "sk_test_somebody_else_1234", &[]).await;
-    assert_eq!((wrong.status, wrong.body["error"]["message"].as_str()), (401, Some("Invalid API Key provided: sk_test_**************1234")));
-    let basic = world.http.get(format!("{}/v1/account", world.base)).basic_auth(TEST_KEY, None::<&str>).send().await.unwrap();
+    assert_eq!(
+        (wrong.status, wrong.body["error"]["message"].as_str()),
+        (401, Some("Invalid API Key provided: sk_test_**************1234"))
+    );
+    let basic =
+        world.http.get(format!("{}/v1/account", world.base)).basic_auth(TEST_KEY, None::<&str>).send().await.unwrap();
     assert_eq!(basic.status().as_u16(), 200);
 }
 
 #[tokio::test]
 async fn errors_say_what_is_wrong() {
     let world = World::start().await;
-    assert_eq!(world.get("/v1/customers/cus_x").await.error(), (404, "invalid_request_error", "resource_missing", "id"));
+    assert_eq!(
+        world.get("/v1/customers/cus_x").await.error(),
+        (404, "invalid_request_error", "resource_missing", "id")
+    );
     let unknown = world.post("/v1/customers", "emial=a@b.co").await;
     assert_eq!(unknown.error(), (400, "invalid_request_error", "parameter_unknown", "emial"));
     assert!(unknown.body["error"]["request_log_url"].as_str().unwrap().contains(unknown.header("request-id")));
@@ -84,10 +91,16 @@ async fn calls_are_counted() {
     world.customer().await;
     let logged = world.control("GET", "/requests", json!(null)).await.body;
     let call = &logged["requests"][0];
-    assert_eq!((call["method"].as_str(), call["path"].as_str(), call["status"].as_i64()), (Some("POST"), Some("/v1/customers"), Some(200)));
+    assert_eq!(
+        (call["method"].as_str(), call["path"].as_str(), call["status"].as_i64()),
+        (Some("POST"), Some("/v1/customers"), Some(200))
+    );
     assert_eq!(call["params"]["metadata"], json!({"user_id": "42"}));
     world.get("/v1/account").await;
-    assert_eq!(world.control("GET", "/requests?since=1", json!(null)).await.body["requests"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        world.control("GET", "/requests?since=1", json!(null)).await.body["requests"].as_array().unwrap().len(),
+        1
+    );
     world.control("DELETE", "/requests", json!(null)).await;
     assert_eq!(world.control("GET", "/requests", json!(null)).await.body["requests"], json!([]));
 }
@@ -104,7 +117,13 @@ async fn events_are_listed_newest_first() {
     assert_eq!(events["data"][1]["data"]["object"]["name"], "Ana");
     let one = id(&events["data"][1]);
     assert_eq!(world.get(&format!("/v1/events/{one}")).await.body["api_version"], stripe_sandbox::API_VERSION);
-    assert_eq!(world.get(&format!("/v1/events?ending_before={one}&type=customer.*")).await.body["data"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        world.get(&format!("/v1/events?ending_before={one}&type=customer.*")).await.body["data"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
     let later = events["data"][0]["created"].as_i64().unwrap() + 10;
     assert_eq!(world.get(&format!("/v1/events?created[gte]={later}")).await.body["data"], json!([]));
     world.advance(31).await;

@@ -74,7 +74,10 @@ async fn test_tokens_become_payment_methods_when_attached() {
     assert_eq!(attach("pm_card_chargeCustomerFail").await.body["card"]["last4"], "0341");
     assert_eq!(attach("pm_card_authenticationRequired").await.body["card"]["last4"], "3155");
     assert_eq!(attach("pm_card_visa_chargeDeclined").await.error().2, "card_declined");
-    assert_eq!(attach("pm_card_nothing").await.error(), (404, "invalid_request_error", "resource_missing", "payment_method"));
+    assert_eq!(
+        attach("pm_card_nothing").await.error(),
+        (404, "invalid_request_error", "resource_missing", "payment_method")
+    );
     let listed = world.get(&format!("/v1/customers/{customer}/payment_methods?type=card")).await.body;
     assert_eq!(listed["data"].as_array().unwrap().len(), 4);
     let path = format!("/v1/payment_methods/{}", id(&visa));
@@ -82,7 +85,12 @@ async fn test_tokens_become_payment_methods_when_attached() {
     assert!(world.post(&format!("{path}/detach"), "").await.body["customer"].is_null());
     assert_eq!(world.get(&path).await.status, 200);
     assert_eq!(world.post(&format!("{path}/detach"), "").await.status, 400);
-    let made = world.post("/v1/payment_methods", "type=card&card[number]=4242424242424242&card[exp_month]=1&card[exp_year]=2035&card[cvc]=123").await;
+    let made = world
+        .post(
+            "/v1/payment_methods",
+            "type=card&card[number]=4242424242424242&card[exp_month]=1&card[exp_year]=2035&card[cvc]=123",
+        )
+        .await;
     assert_eq!(made.status, 200, "{}", made.body);
     let logged = world.control("GET", "/requests", json!(null)).await.body.to_string();
     assert!(!logged.contains("4242424242424242"));
@@ -101,14 +109,31 @@ async fn subscriptions_by_call_need_somebody_who_pays() {
     let form = format!("customer={customer}&items[0][price]=price_caixahub_premium_monthly&metadata[user_id]=42");
     assert_eq!(world.post("/v1/subscriptions", &form).await.error().2, "resource_missing");
     let failing = id(&world.post_attach("pm_card_chargeCustomerFail", &customer).await.body);
-    let refused = world.post("/v1/subscriptions", &format!("{form}&default_payment_method={failing}&payment_behavior=error_if_incomplete")).await;
+    let refused = world
+        .post(
+            "/v1/subscriptions",
+            &format!("{form}&default_payment_method={failing}&payment_behavior=error_if_incomplete"),
+        )
+        .await;
     assert_eq!(refused.error().2, "card_declined");
     let incomplete = world.post("/v1/subscriptions", &format!("{form}&default_payment_method={failing}")).await.body;
     assert_eq!(incomplete["status"], "incomplete");
-    let active = world.post("/v1/subscriptions", &format!("{form}&default_payment_method=pm_card_visa&expand[]=default_payment_method&expand[]=customer")).await.body;
-    assert_eq!((active["status"].as_str(), active["customer"]["id"].as_str()), (Some("active"), Some(customer.as_str())));
+    let active = world
+        .post(
+            "/v1/subscriptions",
+            &format!("{form}&default_payment_method=pm_card_visa&expand[]=default_payment_method&expand[]=customer"),
+        )
+        .await
+        .body;
+    assert_eq!(
+        (active["status"].as_str(), active["customer"]["id"].as_str()),
+        (Some("active"), Some(customer.as_str()))
+    );
 
-    let all = world.get(&format!("/v1/subscriptions?customer={customer}&status=all&expand[]=data.default_payment_method")).await.body;
+    let all = world
+        .get(&format!("/v1/subscriptions?customer={customer}&status=all&expand[]=data.default_payment_method"))
+        .await
+        .body;
     assert_eq!(all["data"].as_array().unwrap().len(), 2);
     assert_eq!(all["data"][0]["default_payment_method"]["object"], "payment_method");
     let canceled = world.delete(&format!("/v1/subscriptions/{}", id(&active))).await.body;
@@ -117,7 +142,10 @@ async fn subscriptions_by_call_need_somebody_who_pays() {
     assert_eq!(listed["data"].as_array().unwrap().len(), 1);
     let by_price = world.get("/v1/subscriptions?status=canceled&price=price_caixahub_premium_monthly").await.body;
     assert_eq!(by_price["data"].as_array().unwrap().len(), 1);
-    let searched = world.get("/v1/subscriptions/search?query=metadata%5B%22user_id%22%5D%3A%2242%22%20AND%20status%3A%22canceled%22").await.body;
+    let searched = world
+        .get("/v1/subscriptions/search?query=metadata%5B%22user_id%22%5D%3A%2242%22%20AND%20status%3A%22canceled%22")
+        .await
+        .body;
     assert_eq!(searched["data"].as_array().unwrap().len(), 1);
 }
 
@@ -125,7 +153,10 @@ async fn subscriptions_by_call_need_somebody_who_pays() {
 async fn portal_sessions_and_configurations() {
     let world = World::start().await;
     let customer = world.customer().await;
-    let session = world.post("/v1/billing_portal/sessions", &format!("customer={customer}&return_url=http://localhost:9000/settings")).await.body;
+    let session = world
+        .post("/v1/billing_portal/sessions", &format!("customer={customer}&return_url=http://localhost:9000/settings"))
+        .await
+        .body;
     assert!(session["url"].as_str().unwrap().contains("/p/session/bps_"));
     let form = "features[payment_method_update][enabled]=true&features[invoice_history][enabled]=true&features[subscription_cancel][enabled]=true\
                 &features[subscription_cancel][mode]=at_period_end&features[customer_update][enabled]=true&features[customer_update][allowed_updates][]=email\
@@ -133,10 +164,22 @@ async fn portal_sessions_and_configurations() {
     let made = world.post("/v1/billing_portal/configurations", form).await.body;
     assert_eq!(made["features"]["customer_update"], json!({"enabled": true, "allowed_updates": ["email"]}));
     let path = format!("/v1/billing_portal/configurations/{}", id(&made));
-    assert_eq!(world.post(&path, "active=false&features[subscription_cancel][enabled]=false").await.body["active"], false);
+    assert_eq!(
+        world.post(&path, "active=false&features[subscription_cancel][enabled]=false").await.body["active"],
+        false
+    );
     assert_eq!(world.get(&path).await.body["features"]["subscription_cancel"]["enabled"], false);
-    assert_eq!(world.get("/v1/billing_portal/configurations?is_default=true").await.body["data"].as_array().unwrap().len(), 1);
-    assert_eq!(world.post("/v1/billing_portal/sessions", &format!("customer={customer}&configuration={}", id(&made))).await.status, 400);
+    assert_eq!(
+        world.get("/v1/billing_portal/configurations?is_default=true").await.body["data"].as_array().unwrap().len(),
+        1
+    );
+    assert_eq!(
+        world
+            .post("/v1/billing_portal/sessions", &format!("customer={customer}&configuration={}", id(&made)))
+            .await
+            .status,
+        400
+    );
 }
 
 #[tokio::test]
@@ -145,7 +188,12 @@ async fn the_live_world_is_another() {
     let customer = world.customer().await;
     let hidden = world.send("GET", &format!("/v1/customers/{customer}"), "", LIVE_KEY, &[]).await;
     assert_eq!(hidden.error(), (404, "invalid_request_error", "resource_missing", "id"));
-    assert!(hidden.body["error"]["message"].as_str().unwrap().contains("a similar object exists in test mode, but a live mode key was used"));
+    assert!(
+        hidden.body["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("a similar object exists in test mode, but a live mode key was used")
+    );
     let live = world.send("POST", "/v1/customers", "email=ana@example.com", LIVE_KEY, &[]).await.body;
     assert_eq!(live["livemode"], true);
     assert_eq!(world.get("/v1/customers").await.body["data"].as_array().unwrap().len(), 1);

@@ -83,7 +83,12 @@ async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Byt
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let body = String::from_utf8(body.to_vec()).unwrap();
     let event = serde_json::from_str(&body).unwrap();
-    receiver.got.lock().unwrap().push(Received { signature: header("stripe-signature"), agent: header("user-agent"), body, event });
+    receiver.got.lock().unwrap().push(Received {
+        signature: header("stripe-signature"),
+        agent: header("user-agent"),
+        body,
+        event,
+    });
     StatusCode::from_u16(*receiver.status.lock().unwrap()).unwrap()
 }
 
@@ -91,7 +96,8 @@ async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Byt
 /// version need them: `plan` on subscription items and `type` on products.
 fn is_newer_than_the_description(violation: &str) -> bool {
     let is_plan = violation.contains(".plan: unknown property") && violation.contains("data[");
-    let is_type = violation.ends_with("$.type: unknown property") || violation.ends_with(".product.type: unknown property");
+    let is_type =
+        violation.ends_with("$.type: unknown property") || violation.ends_with(".product.type: unknown property");
     is_plan || is_type || violation.ends_with("].type: unknown property")
 }
 
@@ -203,7 +209,12 @@ impl World {
     }
 
     pub async fn pay(&self, session: &str, card: &str) -> Reply {
-        self.control("POST", &format!("/checkout/{session}/pay"), json!({ "card": card, "email": "ana@example.com", "name": "Ana" })).await
+        self.control(
+            "POST",
+            &format!("/checkout/{session}/pay"),
+            json!({ "card": card, "email": "ana@example.com", "name": "Ana" }),
+        )
+        .await
     }
 
     /// A customer with a paid Checkout: customer and subscription id.

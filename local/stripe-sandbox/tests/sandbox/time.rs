@@ -15,7 +15,10 @@ async fn the_whole_story_of_a_subscriber() {
     assert_eq!(world.sandbox.clock().offset_seconds() / DAY, 8);
 
     let warned = world.received("customer.subscription.trial_will_end", 1).await;
-    assert_eq!(warned[0]["data"]["object"]["trial_end"].as_i64().unwrap() - warned[0]["created"].as_i64().unwrap(), 3 * DAY);
+    assert_eq!(
+        warned[0]["data"]["object"]["trial_end"].as_i64().unwrap() - warned[0]["created"].as_i64().unwrap(),
+        3 * DAY
+    );
     let began = world.receiver.of_type("customer.subscription.updated");
     assert_eq!(began[0]["data"]["previous_attributes"]["status"], "trialing");
     assert_eq!(began[0]["data"]["object"]["status"], "active");
@@ -32,7 +35,10 @@ async fn the_whole_story_of_a_subscriber() {
 
     world.advance(16).await;
     let gone = world.subscription(&subscription).await;
-    assert_eq!((gone["status"].as_str(), gone["cancellation_details"]["reason"].as_str()), (Some("canceled"), Some("payment_failed")));
+    assert_eq!(
+        (gone["status"].as_str(), gone["cancellation_details"]["reason"].as_str()),
+        (Some("canceled"), Some("payment_failed"))
+    );
     assert_eq!(world.receiver.of_type("invoice.payment_failed").len(), 8);
     world.received("customer.subscription.deleted", 1).await;
 }
@@ -69,11 +75,19 @@ async fn paying_the_open_invoice_brings_active_back() {
     let (customer, subscription) = world.subscriber(TRIAL, FAILS_LATER).await;
     world.advance(8).await;
     let past_due = world.get(&format!("/v1/subscriptions/{subscription}?expand[]=latest_invoice")).await.body;
-    assert_eq!((past_due["status"].as_str(), past_due["latest_invoice"]["status"].as_str()), (Some("past_due"), Some("open")));
+    assert_eq!(
+        (past_due["status"].as_str(), past_due["latest_invoice"]["status"].as_str()),
+        (Some("past_due"), Some("open"))
+    );
     let invoice = id(&past_due["latest_invoice"]);
-    assert_eq!(world.post(&format!("/v1/invoices/{invoice}/pay"), "").await.error(), (402, "card_error", "card_declined", ""));
-    let method = id(&world.post("/v1/payment_methods/pm_card_mastercard/attach", &format!("customer={customer}")).await.body);
-    let paid = world.post(&format!("/v1/invoices/{invoice}/pay"), &format!("payment_method={method}&expand[]=customer")).await;
+    assert_eq!(
+        world.post(&format!("/v1/invoices/{invoice}/pay"), "").await.error(),
+        (402, "card_error", "card_declined", "")
+    );
+    let method =
+        id(&world.post("/v1/payment_methods/pm_card_mastercard/attach", &format!("customer={customer}")).await.body);
+    let paid =
+        world.post(&format!("/v1/invoices/{invoice}/pay"), &format!("payment_method={method}&expand[]=customer")).await;
     assert_eq!(paid.body["status"], "paid");
     assert_eq!(world.subscription(&subscription).await["status"], "active");
 }
@@ -102,10 +116,16 @@ async fn cancelling_at_the_period_end_can_be_taken_back() {
     assert_eq!(world.subscription(&subscription).await["status"], "active");
     let end = world.subscription(&subscription).await["items"]["data"][0]["current_period_end"].as_i64().unwrap();
     let dated = world.post(&path, &format!("cancel_at={}", end - 5 * DAY)).await.body;
-    assert_eq!((dated["cancel_at_period_end"].as_bool(), dated["cancel_at"].as_i64()), (Some(false), Some(end - 5 * DAY)));
+    assert_eq!(
+        (dated["cancel_at_period_end"].as_bool(), dated["cancel_at"].as_i64()),
+        (Some(false), Some(end - 5 * DAY))
+    );
     world.advance(32).await;
     let gone = world.subscription(&subscription).await;
-    assert_eq!((gone["status"].as_str(), gone["cancellation_details"]["reason"].as_str()), (Some("canceled"), Some("cancellation_requested")));
+    assert_eq!(
+        (gone["status"].as_str(), gone["cancellation_details"]["reason"].as_str()),
+        (Some("canceled"), Some("cancellation_requested"))
+    );
     assert_eq!(world.post(&path, "cancel_at_period_end=false").await.status, 400);
     assert_eq!(world.delete(&path).await.status, 404);
 }
@@ -115,7 +135,9 @@ async fn a_trial_without_a_card_does_what_its_settings_say() {
     for (behavior, status) in [("cancel", "canceled"), ("pause", "paused"), ("create_invoice", "past_due")] {
         let world = World::start().await;
         let customer = world.customer().await;
-        let form = format!("customer={customer}&items[0][price]=price_caixahub_premium_monthly&trial_period_days=2&trial_settings[end_behavior][missing_payment_method]={behavior}");
+        let form = format!(
+            "customer={customer}&items[0][price]=price_caixahub_premium_monthly&trial_period_days=2&trial_settings[end_behavior][missing_payment_method]={behavior}"
+        );
         let created = world.post("/v1/subscriptions", &form).await.body;
         world.received("customer.subscription.trial_will_end", 1).await;
         world.advance(3).await;
@@ -124,7 +146,8 @@ async fn a_trial_without_a_card_does_what_its_settings_say() {
         if behavior == "pause" {
             world.received("customer.subscription.paused", 1).await;
             world.control("POST", &format!("/customers/{customer}/card"), json!({"card": CARD})).await;
-            let resumed = world.post(&format!("/v1/subscriptions/{subscription}/resume"), "billing_cycle_anchor=now").await.body;
+            let resumed =
+                world.post(&format!("/v1/subscriptions/{subscription}/resume"), "billing_cycle_anchor=now").await.body;
             assert_eq!(resumed["status"], "active");
         }
     }
@@ -136,5 +159,8 @@ async fn a_trial_can_be_ended_by_hand() {
     let (_, subscription) = world.subscriber(TRIAL, CARD).await;
     let active = world.post(&format!("/v1/subscriptions/{subscription}"), "trial_end=now").await.body;
     assert_eq!(active["status"], "active");
-    assert_eq!(world.get(&format!("/v1/invoices/{}", active["latest_invoice"].as_str().unwrap())).await.body["amount_paid"], 4990);
+    assert_eq!(
+        world.get(&format!("/v1/invoices/{}", active["latest_invoice"].as_str().unwrap())).await.body["amount_paid"],
+        4990
+    );
 }
