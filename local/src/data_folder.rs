@@ -1,8 +1,8 @@
 //! The folder that keeps the stack's data between runs, for one running copy at a time.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -42,6 +42,21 @@ impl DataFolder {
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
+
+    /// A file that another library will write, there already and closed to others: SQLite gives its companions the
+    /// permissions of the file they belong to.
+    pub fn private_file(&self, name: &str) -> Result<PathBuf> {
+        let path = self.file(name);
+        OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+            .and_then(|file| file.set_permissions(Permissions::from_mode(0o600)))
+            .with_context(|| format!("create {}", path.display()))?;
+        Ok(path)
+    }
 }
 
 /// Writes a file only its owner can read, whole or not at all.
@@ -57,8 +72,6 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
     use crate::testing::Scratch;
 
@@ -83,5 +96,6 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"{\"again\":true}");
         assert_eq!(mode(&path), 0o600);
         assert_eq!(mode(path.parent().unwrap()), 0o700);
+        assert_eq!(mode(&folder.private_file("dynamodb.sqlite").unwrap()), 0o600);
     }
 }

@@ -97,7 +97,7 @@ impl Stack {
         let keys = Keys::open(file("keys.json").as_deref())?;
 
         let (dynamodb_tap, secrets_tap) = (Tap::default(), Tap::default());
-        let dynamodb_file = file("dynamodb.sqlite");
+        let dynamodb_file = folder.as_ref().map(|folder| folder.private_file("dynamodb.sqlite")).transpose()?;
         let dynamodb = DynamoDb::start(
             listeners.dynamodb,
             dynamodb_file.as_deref(),

@@ -13,7 +13,8 @@ use serde_json::Value;
 use shared::boot::Core;
 use shared::clock::Clock;
 use shared::config::Misconfigured;
-use shared::http::{Function, Reply};
+use shared::http::Function;
+use shared::http::wire::Verbatim;
 
 use crate::template::Template;
 
@@ -87,7 +88,9 @@ impl Deployed {
         context.deadline = u64::try_from(deadline)?;
         let function = &self.function;
         let mut runtime =
-            Adapter::from(service_fn(|request| async move { Ok::<Reply, Infallible>(function.call(request).await) }));
+            Adapter::from(service_fn(
+                |request| async move { Ok::<Verbatim, Infallible>(function.respond(request).await) },
+            ));
         let reply = match runtime.call(LambdaEvent::new(payload, context)).await {
             Ok(reply) => reply,
             Err(never) => match never {},

@@ -183,8 +183,11 @@ function showStatus() {
   facts(element("facts"), pairs);
 }
 
-function showResult(reply, sentence) {
-  element("result").hidden = false;
+// Under the step that asked, so that on a phone it is in sight.
+function showResult(reply, sentence, button) {
+  const result = element("result");
+  (button ?? document.querySelector("[data-act=checkout]")).closest("li").append(result);
+  result.hidden = false;
   const badge = element("result-status");
   badge.textContent = String(reply.status);
   badge.className = `badge ${reply.ok ? "good" : reply.status >= 500 ? "bad" : "warn"}`;
@@ -228,6 +231,17 @@ function showWebhooks(reply) {
   }
 }
 
+function sentenceOfLine(line) {
+  switch (line.message) {
+    case "Request answered":
+      return `${line.status} ${line.method} ${line.path} (${line.function}, ${line.duration_ms} ms)`;
+    case "Webhook event received":
+      return `${line.message}: ${line.event_type} → ${line.outcome}`;
+    default:
+      return line.message;
+  }
+}
+
 function showLines() {
   const all = element("own-lines").checked ? lines : lines.filter((line) => line.message !== "Request answered");
   const shown = all.slice(-40).reverse();
@@ -241,7 +255,7 @@ function showLines() {
       level.textContent = line.level;
       level.className = { WARN: "warn", ERROR: "bad" }[line.level] ?? "";
       const message = document.createElement("span");
-      message.textContent = line.message === "Request answered" ? `${line.status} ${line.method} ${line.path} (${line.function}, ${line.duration_ms} ms)` : line.message;
+      message.textContent = sentenceOfLine(line);
       item.append(time, level, message);
       return item;
     }),
@@ -276,20 +290,37 @@ async function refreshTrail() {
     lines = [...lines, ...fresh].slice(-500);
   }
   showLines();
+  return fresh;
 }
 
 let isUnreachable = false;
 
-async function refresh() {
+async function reachable(work) {
   try {
-    await Promise.all([refreshStack(), refreshStatus()]);
-    await refreshTrail();
+    await work();
     if (isUnreachable) notice("");
     isUnreachable = false;
   } catch {
     isUnreachable = true;
     notice(word("unreachable"), "bad");
   }
+}
+
+async function refresh() {
+  await reachable(async () => {
+    await Promise.all([refreshStack(), refreshStatus()]);
+    await refreshTrail();
+  });
+}
+
+// Asks for the status only when something happened, so that watching does not fill the log.
+async function watch() {
+  await reachable(async () => {
+    const day = stack?.business_time?.slice(0, 10);
+    const [, fresh] = await Promise.all([refreshStack(), refreshTrail()]);
+    const hasNews = fresh.some((line) => line.function && line.function !== "status");
+    if (hasNews || isUnreachable || stack.business_time?.slice(0, 10) !== day) await refreshStatus();
+  });
 }
 
 // ---- the steps -----------------------------------------------------------------------------------
@@ -308,35 +339,35 @@ async function newSession() {
 }
 
 const ACTS = {
-  async call() {
+  async call(_, button) {
     const reply = await ask("GET", PROTECTED, { signed: true });
-    showResult(reply, sentenceOf(reply, word("said_let_through")));
+    showResult(reply, sentenceOf(reply, word("said_let_through")), button);
   },
-  async checkout() {
+  async checkout(_, button) {
     const reply = await newSession();
     if (reply.json?.checkout_url) location.assign(reply.json.checkout_url);
-    else showResult(reply, sentenceOf(reply));
+    else showResult(reply, sentenceOf(reply), button);
   },
-  async pay() {
+  async pay(_, button) {
     const session = await newSession();
-    if (!session.ok) return showResult(session, sentenceOf(session));
+    if (!session.ok) return showResult(session, sentenceOf(session), button);
     const path = `/_local/sandbox/checkout/${session.json.session_id}/pay`;
     const reply = await ask("POST", path, { body: { card: "4242424242424242" } });
-    showResult(reply, sentenceOf(reply, word("said_paid")));
+    showResult(reply, sentenceOf(reply, word("said_paid")), button);
   },
-  async advance({ days }) {
+  async advance({ days }, button) {
     const reply = await ask("POST", "/_local/sandbox/advance", { body: { days: Number(days) } });
-    showResult(reply, sentenceOf(reply, word("said_advanced", { days })));
+    showResult(reply, sentenceOf(reply, word("said_advanced", { days })), button);
   },
-  async card({ card }) {
+  async card({ card }, button) {
     const reply = await ask("POST", "/_local/card", { body: { user_id: user.user_id, card } });
     const failed = word(reply.status === 404 ? "said_no_customer" : "said_failed");
-    showResult(reply, reply.ok ? word("said_card", { card: `•••• ${card.slice(-4)}` }) : failed);
+    showResult(reply, reply.ok ? word("said_card", { card: `•••• ${card.slice(-4)}` }) : failed, button);
   },
-  async portal() {
+  async portal(_, button) {
     const reply = await ask("POST", "/api/subscriptions/portal/", { body: {}, signed: true });
     if (reply.json?.url) location.assign(reply.json.url);
-    else showResult(reply, reply.json?.code === "NO_CUSTOMER" ? word("said_no_customer") : sentenceOf(reply));
+    else showResult(reply, reply.json?.code === "NO_CUSTOMER" ? word("said_no_customer") : sentenceOf(reply), button);
   },
 };
 
@@ -346,7 +377,7 @@ async function act(button) {
   button.setAttribute("aria-busy", "true");
   button.textContent = word("loading");
   try {
-    await ACTS[button.dataset.act](button.dataset);
+    await ACTS[button.dataset.act](button.dataset, button);
   } catch {
     notice(word("unreachable"), "bad");
   }
@@ -433,5 +464,5 @@ try {
 }
 await refresh();
 setInterval(() => {
-  if (!document.hidden) refresh();
-}, 4000);
+  if (!document.hidden) watch();
+}, 3000);

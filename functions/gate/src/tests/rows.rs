@@ -30,7 +30,9 @@ async fn without_a_token_the_answer_is_401() {
     let stack = Stack::before(&product).await;
     for path in ["/api/banking/", "/api/authx", "/API/auth/login/", "/api/auth/a;b"] {
         let told = stack.ask(Asked::get(path)).await;
-        allow_duplicates! { assert_snapshot!(told.line(), @r#"401 {"code":"not_authenticated","detail":"Authentication credentials were not provided."}"#); }
+        allow_duplicates! {
+            assert_snapshot!(told.line(), @r#"401 {"code":"not_authenticated","detail":"Authentication credentials were not provided."}"#);
+        }
         assert_eq!(told.header("www-authenticate"), Some(r#"Bearer realm="api""#));
     }
     assert!(product.received().is_empty());
@@ -42,7 +44,9 @@ async fn with_a_bad_token_the_answer_is_401() {
     let stack = Stack::before(&product).await;
     for claims in [json!({ "user_id": "42", "exp": 1 }), json!({ "user_id": "42", "token_type": "refresh" })] {
         let told = stack.ask(Asked::get("/api/banking/").with_claims(claims)).await;
-        allow_duplicates! { assert_snapshot!(told.line(), @r#"401 {"code":"token_not_valid","detail":"Given token not valid for any token type"}"#); }
+        allow_duplicates! {
+            assert_snapshot!(told.line(), @r#"401 {"code":"token_not_valid","detail":"Given token not valid for any token type"}"#);
+        }
     }
     assert!(product.received().is_empty());
 }

@@ -13,8 +13,9 @@ use serde_json::{Map, Value, json};
 use shared::auth::use_hs256_only;
 use shared::boot::{AwsEndpoints, Core};
 use shared::clock::Clock;
-use shared::config::Config;
+use shared::config::{Config, Misconfigured};
 use shared::domain::{CustomerId, Mode, Status, Subscription, SubscriptionId, TrialClaim, UserId};
+use shared::gate::Gate;
 use shared::http::Function;
 use shared::http::wire::Verbatim;
 use shared::store::{AsOf, Change, Commit, Guard, Partition};
@@ -27,7 +28,7 @@ pub(super) const JWT_KEY: &str = "a-signing-key-of-the-merchants-own-login";
 const TABLE: &str = "subscriptions";
 
 pub(super) struct Stack {
-    core: Core,
+    core: Result<Core, Misconfigured>,
     function: Function,
 }
 
@@ -49,11 +50,11 @@ impl Stack {
         let core = Ok(core(&setting).await);
         let patience = setting.patience.unwrap_or(crate::PATIENCE);
         let function = Function::new("gate", &[], &core, |core| Deps::new(core, patience), handle);
-        Stack { core: core.unwrap(), function }
+        Stack { core, function }
     }
 
-    pub fn gate(&self) -> shared::gate::Gate {
-        shared::gate::Gate::of(&self.core).unwrap()
+    pub fn gate(&self) -> Gate {
+        Gate::of(self.core()).unwrap()
     }
 
     /// Gives the user a subscription whose unpaid or running period began ten days ago.
@@ -70,8 +71,12 @@ impl Stack {
         self.write(Change::Trial { user: UserId::parse(user).unwrap(), claim }).await;
     }
 
+    fn core(&self) -> &Core {
+        self.core.as_ref().unwrap()
+    }
+
     async fn write(&self, change: Change) {
-        let written = self.core.store(Mode::Test).unwrap().commit(vec![change]).await.unwrap();
+        let written = self.core().store(Mode::Test).unwrap().commit(vec![change]).await.unwrap();
         assert!(matches!(written, Commit::Landed), "{written:?}");
     }
 

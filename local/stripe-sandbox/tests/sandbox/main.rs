@@ -6,7 +6,6 @@ mod catalogue;
 mod checkout;
 mod deliveries;
 mod faults;
-mod dump;
 mod manners;
 mod pages;
 mod people;
