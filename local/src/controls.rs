@@ -4,6 +4,7 @@
 //! the web that has its own name point to 127.0.0.1 gets nothing.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use axum::extract::{Path, Query, Request, State};
@@ -51,9 +52,19 @@ pub(crate) fn router(controls: Arc<Controls>) -> Router {
         .route("/_local/logs", get(log_lines))
         .route("/_local/webhooks", get(webhooks))
         .route("/_local/card", post(change_card))
+        .route("/_local/reconcile", post(run_reconcile))
         .route("/_local/sandbox/{*control}", get(sandbox).post(sandbox))
         .layer(axum::middleware::from_fn(only_this_machine))
         .with_state(controls)
+}
+
+/// What the schedule does every quarter of an hour, now.
+async fn run_reconcile(State(controls): Shared) -> Response {
+    const LONGEST: Duration = Duration::from_secs(60);
+    match reconcile::run(&controls.core, Instant::now() + LONGEST).await {
+        Ok(summaries) => Json(summaries).into_response(),
+        Err(unfinished) => problem(StatusCode::BAD_GATEWAY, &unfinished.to_string()),
+    }
 }
 
 async fn only_this_machine(request: Request, next: Next) -> Response {
@@ -92,6 +103,9 @@ async fn state(State(controls): Shared) -> Json<Value> {
     });
     match controls.core.as_ref() {
         Ok(core) => {
+            state["table_name"] = json!(core.config.table_name);
+            state["secret_id_test"] = json!(core.config.secret_id_test);
+            state["secret_id_live"] = json!(core.config.secret_id_live);
             let business_now = core.clock.business_now();
             state["business_time"] = json!(business_now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
             state["mode"] = json!(core.config.mode.as_str());

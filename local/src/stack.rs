@@ -1,24 +1,26 @@
 //! The whole product in one process: its parts, started in the order they need each other and stopped in reverse.
 
-use std::collections::HashMap;
+mod wiring;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
-use shared::boot::{AwsEndpoints, Core};
+use shared::boot::Core;
 use shared::clock::Clock;
-use shared::config::{Config, Misconfigured};
+use shared::config::Misconfigured;
 use shared::domain::Mode;
-use stripe_sandbox::{Sandbox, SeedEndpoint};
+use stripe_sandbox::Sandbox;
 
+use self::wiring::{TABLE_NAME, assemble, ensure_secret, sandbox_options, secret_id, signing_key};
 use crate::controls::{self, Controls, Urls};
 use crate::data_folder::DataFolder;
 use crate::dynamodb::DynamoDb;
 use crate::gateway::invoke::Functions;
 use crate::gateway::routes::Routes;
 use crate::gateway::serve::{function_url, http_api};
-use crate::keys::{Keys, ModeKeys};
+use crate::keys::Keys;
 use crate::page;
 use crate::ports::{Listeners, Ports, url_of};
 use crate::secrets_manager::SecretsManager;
@@ -28,8 +30,6 @@ use crate::tap::Tap;
 use crate::template::Template;
 use crate::tokens;
 use crate::upstream::Upstream;
-
-const TABLE_NAME: &str = "subscriptions";
 
 /// Where the stack's data lives.
 #[derive(Clone, Debug)]
@@ -184,6 +184,19 @@ impl Stack {
         self.core.as_ref().as_ref()
     }
 
+    pub fn table_name(&self) -> &str {
+        TABLE_NAME
+    }
+
+    pub fn secret_id(&self, mode: Mode) -> String {
+        secret_id(mode)
+    }
+
+    /// The same, to be handed to a function that takes what its boot gave.
+    pub fn shared_core(&self) -> Arc<Result<Core, Misconfigured>> {
+        Arc::clone(&self.core)
+    }
+
     fn mode(&self) -> Mode {
         mode_of(&self.core)
     }
@@ -262,110 +275,6 @@ impl Stack {
 
 fn mode_of(core: &Result<Core, Misconfigured>) -> Mode {
     core.as_ref().map_or(Mode::Test, |core| core.config.mode)
-}
-
-fn secret_id(mode: Mode) -> String {
-    format!("local/{mode}")
-}
-
-/// An operator may rotate what is in the secret, so one that exists is left alone, but for the Stripe key given now.
-fn ensure_secret(secrets: &SecretsManager, mode: Mode, keys: &ModeKeys, stripe: &StripeSide) -> Result<()> {
-    let id = secret_id(mode);
-    let mut value = match secrets.current(&id) {
-        Some(kept) => serde_json::from_str(&kept).with_context(|| format!("understand the secret {id}"))?,
-        None => keys.secret(),
-    };
-    if let (StripeSide::TestMode(given), Mode::Test) = (stripe, mode) {
-        given.put_into(&mut value);
-    }
-    secrets.ensure(&id, &value.to_string())
-}
-
-/// The first JWT key of the mode's secret as it stands now: after a rotation, tokens are minted with the new one.
-fn signing_key(secrets: &SecretsManager, mode: Mode) -> Option<String> {
-    let secret: Value = serde_json::from_str(&secrets.current(&secret_id(mode))?).ok()?;
-    secret["jwt_signing_keys"][0].as_str().map(str::to_owned)
-}
-
-fn sandbox_options(urls: &Urls, keys: &Keys, data_file: Option<PathBuf>) -> stripe_sandbox::Options {
-    let endpoint = |mode: Mode| {
-        let keys = keys.of(mode);
-        SeedEndpoint {
-            id: keys.webhook_endpoint_id.clone(),
-            url: format!("{}{}", urls.function_url, keys.webhook_path()),
-            secret: keys.webhook_secret.clone(),
-            livemode: mode.is_live(),
-            api_version: Some(shared::stripe::API_VERSION.to_owned()),
-            enabled_events: HANDLED_EVENTS.map(str::to_owned).to_vec(),
-        }
-    };
-    let test = keys.of(Mode::Test);
-    stripe_sandbox::Options {
-        data_file,
-        public_url: urls.stripe.clone(),
-        secret_key: test.stripe_secret_key.clone(),
-        live_mode_key: Some(keys.of(Mode::Live).stripe_secret_key.clone()),
-        publishable_key: test.stripe_publishable_key.clone(),
-        seed_catalogue: true,
-        endpoints: Mode::BOTH.map(endpoint).to_vec(),
-    }
-}
-
-/// What the webhook handles: contract, section 3.
-const HANDLED_EVENTS: [&str; 24] = [
-    "customer.subscription.created",
-    "customer.subscription.updated",
-    "customer.subscription.deleted",
-    "customer.subscription.trial_will_end",
-    "customer.subscription.paused",
-    "customer.subscription.resumed",
-    "invoice.paid",
-    "invoice.payment_succeeded",
-    "invoice.payment_failed",
-    "invoice.payment_action_required",
-    "checkout.session.completed",
-    "checkout.session.expired",
-    "customer.updated",
-    "customer.deleted",
-    "payment_method.attached",
-    "payment_method.updated",
-    "payment_method.automatically_updated",
-    "payment_method.detached",
-    "product.created",
-    "product.updated",
-    "product.deleted",
-    "price.created",
-    "price.updated",
-    "price.deleted",
-];
-
-async fn assemble(
-    settings: &[(String, String)],
-    urls: &Urls,
-    upstream_url: &str,
-    stripe: &StripeSide,
-    clock: Clock,
-) -> Result<Core, Misconfigured> {
-    let mut values: HashMap<String, String> = [
-        ("STRIPE_LIVE_MODE", "false".to_owned()),
-        ("FRONTEND_URL", urls.api.clone()),
-        ("UPSTREAM_URL", upstream_url.to_owned()),
-        ("TABLE_NAME", TABLE_NAME.to_owned()),
-        ("SECRET_ID_TEST", secret_id(Mode::Test)),
-        ("SECRET_ID_LIVE", secret_id(Mode::Live)),
-        ("STRIPE_API_URL", urls.stripe.clone()),
-        ("AWS_REGION", "us-east-1".to_owned()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into();
-    if matches!(stripe, StripeSide::Sandbox) {
-        values.insert("STRIPE_DEFAULT_PRICE_ID".to_owned(), stripe_sandbox::DEFAULT_PRICE_ID.to_owned());
-    }
-    values.extend(settings.iter().cloned());
-    let config = Config::from_values(|name| values.get(name).cloned())?;
-    let endpoints =
-        AwsEndpoints { dynamodb: Some(urls.dynamodb.clone()), secrets_manager: Some(urls.secrets_manager.clone()) };
-    Ok(Core::assemble(config, clock, endpoints).await)
 }
 
 #[cfg(test)]

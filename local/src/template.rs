@@ -26,6 +26,8 @@ pub struct TemplateFunction {
     pub routes: Vec<Route>,
     /// A function URL open to everybody: each function checks its callers itself.
     pub has_function_url: bool,
+    /// Run by a schedule, not by requests.
+    pub is_scheduled: bool,
     pub timeout: Duration,
 }
 
@@ -106,6 +108,7 @@ fn read_function(id: &str, properties: Yaml, default_timeout: u64) -> Result<Tem
         Some(url) if url.auth_type == "NONE" => true,
         Some(_) => bail!("template.yaml: the function URL of {id} must have AuthType NONE"),
     };
+    let is_scheduled = properties.events.iter().any(|(_, event)| event.kind == "ScheduleV2");
     let mut routes = Vec::new();
     for (event_id, event) in properties.events {
         if event.kind == "HttpApi" {
@@ -115,7 +118,7 @@ fn read_function(id: &str, properties: Yaml, default_timeout: u64) -> Result<Tem
         }
     }
     let timeout = Duration::from_secs(properties.timeout.unwrap_or(default_timeout));
-    Ok(TemplateFunction { name: name.to_owned(), routes, has_function_url, timeout })
+    Ok(TemplateFunction { name: name.to_owned(), routes, has_function_url, is_scheduled, timeout })
 }
 
 fn read_table(id: &str, properties: Yaml) -> Result<TableDescription> {
@@ -234,7 +237,8 @@ mod tests {
         let deployed: BTreeSet<String> = template.functions.iter().map(|function| function.name.clone()).collect();
         assert_eq!(deployed, function_folders());
         for function in &template.functions {
-            assert!(!function.routes.is_empty() || function.has_function_url, "{} has no route", function.name);
+            let is_reachable = !function.routes.is_empty() || function.has_function_url || function.is_scheduled;
+            assert!(is_reachable, "{} has neither route nor schedule", function.name);
         }
     }
 

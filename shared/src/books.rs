@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::clock::Clock;
-use crate::domain::Mode;
+use crate::domain::{Mode, TrialAbuseAction};
+use crate::secrets::SecretStore;
 use crate::store::Store;
-use crate::stripe::StripeGateway;
+use crate::stripe::{StripeAccount, StripeGateway};
 
 /// The records of one mode and the Stripe account they mirror.
 ///
@@ -16,11 +17,17 @@ pub struct Books {
     store: Store,
     stripe: Arc<dyn StripeGateway>,
     clock: Clock,
+    trial_abuse_action: TrialAbuseAction,
 }
 
 impl Books {
-    pub(crate) fn pair(store: Store, stripe: Arc<dyn StripeGateway>, clock: Clock) -> Books {
-        Books { mode: store.mode(), store, stripe, clock }
+    pub(crate) fn pair(
+        store: Store,
+        stripe: Arc<dyn StripeGateway>,
+        clock: Clock,
+        trial_abuse_action: TrialAbuseAction,
+    ) -> Books {
+        Books { mode: store.mode(), store, stripe, clock, trial_abuse_action }
     }
 
     pub fn mode(&self) -> Mode {
@@ -35,7 +42,33 @@ impl Books {
         self.stripe.as_ref()
     }
 
+    pub fn trial_abuse_action(&self) -> TrialAbuseAction {
+        self.trial_abuse_action
+    }
+
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+}
+
+/// The books together with a way through the whole account: for reconcile and for operators.
+#[derive(Clone)]
+pub struct Auditor {
+    pub(crate) books: Books,
+    pub(crate) account: Arc<dyn StripeAccount>,
+    pub(crate) secrets: Arc<SecretStore>,
+}
+
+impl Auditor {
+    pub fn books(&self) -> &Books {
+        &self.books
+    }
+
+    pub fn account(&self) -> &dyn StripeAccount {
+        self.account.as_ref()
+    }
+
+    pub fn secrets(&self) -> &SecretStore {
+        &self.secrets
     }
 }

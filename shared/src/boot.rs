@@ -6,7 +6,7 @@ use aws_config::SdkConfig;
 
 use crate::auth::Authenticator;
 pub use crate::aws::AwsEndpoints;
-use crate::books::Books;
+use crate::books::{Auditor, Books};
 use crate::clock::Clock;
 use crate::config::{Config, Misconfigured};
 use crate::domain::Mode;
@@ -55,11 +55,22 @@ impl Core {
 
     /// The table and Stripe of one mode, paired.
     pub fn books(&self, mode: Mode) -> Result<Books, Misconfigured> {
+        Ok(self.pair(mode)?.0)
+    }
+
+    /// The same, with a way through the whole account.
+    pub fn auditor(&self, mode: Mode) -> Result<Auditor, Misconfigured> {
+        let (books, stripe) = self.pair(mode)?;
+        Ok(Auditor { books, account: Arc::new(stripe), secrets: Arc::clone(&self.secrets) })
+    }
+
+    fn pair(&self, mode: Mode) -> Result<(Books, LiveStripe), Misconfigured> {
         let store = self.store(mode)?;
         self.config.require_secret_id(mode)?;
         let keys = KeySource::Secrets { secrets: Arc::clone(&self.secrets), mode };
         let stripe = LiveStripe::new(self.https.clone(), &self.config.stripe_api_url, keys, self.clock.clone());
-        Ok(Books::pair(store, Arc::new(stripe), self.clock.clone()))
+        let action = self.config.trial_abuse_action;
+        Ok((Books::pair(store, Arc::new(stripe.clone()), self.clock.clone(), action), stripe))
     }
 
     /// One mode's records alone, for functions that never ask Stripe.

@@ -5,7 +5,7 @@ use std::fmt;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::domain::{Mode, Policy, PriceId};
+use crate::domain::{Mode, Policy, PriceId, TrialAbuseAction};
 use crate::http::urls::is_secure;
 
 /// A variable is missing or makes no sense. Names the variable, never a secret value.
@@ -36,6 +36,7 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     pub trial_days: u32,
     pub policy: Policy,
+    pub trial_abuse_action: TrialAbuseAction,
     pub checkout_locale: String,
     pub upstream_url: Option<Url>,
     /// Path prefixes that pass the gate as they are, matched on whole segments.
@@ -76,6 +77,7 @@ const FRONTEND_URL: &str = "FRONTEND_URL";
 const ALLOWED_ORIGINS: &str = "ALLOWED_ORIGINS";
 const ALLOWED_PRICE_IDS: &str = "ALLOWED_PRICE_IDS";
 const TRIAL_DAYS: &str = "TRIAL_DAYS";
+const TRIAL_ABUSE_ACTION: &str = "TRIAL_ABUSE_ACTION";
 const PAST_DUE_GRACE_DAYS: &str = "PAST_DUE_GRACE_DAYS";
 const CHECKOUT_LOCALE: &str = "CHECKOUT_LOCALE";
 const UPSTREAM_URL: &str = "UPSTREAM_URL";
@@ -134,6 +136,7 @@ impl Config {
             frontend_url,
             trial_days: values.trial_days()?,
             policy: Policy { past_due_grace_days: values.days(PAST_DUE_GRACE_DAYS)? },
+            trial_abuse_action: values.trial_abuse_action()?,
             checkout_locale: values.text(CHECKOUT_LOCALE).unwrap_or_else(|| DEFAULT_LOCALE.to_owned()),
             upstream_url: values.url(UPSTREAM_URL)?,
             gate_exempt_prefixes: values.exempt_prefixes()?,
@@ -197,6 +200,14 @@ impl Values<'_> {
     fn days(&self, name: &str) -> Result<Option<u32>, Misconfigured> {
         let Some(text) = self.text(name) else { return Ok(None) };
         text.parse().map(Some).map_err(|_| Misconfigured::new(name, "must be a whole number of days, 0 or more"))
+    }
+
+    fn trial_abuse_action(&self) -> Result<TrialAbuseAction, Misconfigured> {
+        match self.text(TRIAL_ABUSE_ACTION).as_deref() {
+            None | Some("flag") => Ok(TrialAbuseAction::Flag),
+            Some("end_trial") => Ok(TrialAbuseAction::EndTrial),
+            Some(_) => Err(Misconfigured::new(TRIAL_ABUSE_ACTION, "must be flag or end_trial")),
+        }
     }
 
     fn trial_days(&self) -> Result<u32, Misconfigured> {

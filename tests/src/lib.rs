@@ -2,8 +2,20 @@
 //!
 //! Everything goes over real HTTP. The tests themselves are in `suite/`.
 
+mod core;
+mod crossing;
+mod crowd;
 mod event;
+mod subscriber;
+mod table;
+mod truth;
 mod world;
 
+pub use core::{Services, core_on};
+pub use crossing::{Crossing, Moment};
+pub use crowd::all_at_once;
 pub use event::EventBuilder;
+pub use subscriber::Subscriber;
+pub use table::partition;
+pub use truth::Truth;
 pub use world::{Answer, World, answer, sign};

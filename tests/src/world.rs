@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use local::{Options, Stack};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use shared::clock::Clock;
+use shared::store::Store;
 
 /// How long deliveries may take to arrive before a test fails.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(20);
@@ -199,6 +200,18 @@ impl World {
             request = request.header("stripe-signature", signature);
         }
         answer(request).await
+    }
+
+    /// Takes back every fault of the sandbox.
+    pub async fn heal_stripe(&self) -> Result<()> {
+        let healed = answer(self.http.delete(format!("{}/_sandbox/faults", self.stack.stripe_url()))).await?;
+        if healed.status == 200 { Ok(()) } else { bail!("the sandbox kept its faults: {}", healed.body) }
+    }
+
+    /// The records of the stack's mode, as the functions see them.
+    pub fn store(&self) -> Result<Store> {
+        let core = self.stack.core().map_err(|error| anyhow!("{error}"))?;
+        Ok(core.store(core.config.mode)?)
     }
 
     /// Now, by the clock that judges trials: the sandbox's.

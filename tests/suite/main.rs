@@ -2,14 +2,19 @@
 
 mod budgets;
 mod checkout;
+mod concurrency;
 mod config_and_health;
 mod credentials;
+mod faults;
 mod gate;
+mod interleavings;
 mod portal;
+mod reconcile;
 mod records;
 mod session_status;
 mod status;
 mod story;
 mod stripe_description;
+mod trials;
 mod webhook;
 mod write_rule;

@@ -26,10 +26,13 @@ async fn the_first_trial_stays_for_ever() -> Result<()> {
     let world = World::start().await?;
     let store = store(&world, Mode::Test)?;
     let user = UserId::parse("42")?;
-    for (second, subscription) in [(100, "sub_first"), (50, "sub_second")] {
+    let spend = |second: i64, subscription: &str| {
         let claim = TrialClaim { first_trial_at: at(second), subscription: SubscriptionId::parse(subscription).ok() };
-        assert!(is_landed(&store.commit(vec![Change::Trial { user: user.clone(), claim }]).await?));
-    }
+        vec![Change::Trial { user: user.clone(), claim }]
+    };
+    assert!(is_landed(&store.commit(spend(100, "sub_first")).await?));
+    assert!(is_landed(&store.commit(spend(150, "sub_first")).await?), "the same again");
+    assert!(!is_landed(&store.commit(spend(50, "sub_second")).await?), "another subscription");
     let trial = store.read_account(&user).await?.trial.expect("a trial");
     assert_eq!((trial.first_trial_at, trial.subscription.unwrap().as_str()), (at(100), "sub_first"));
     world.stack.shutdown().await

@@ -3,46 +3,7 @@
 use anyhow::{Context, Result};
 use local::Fault;
 use serde_json::{Value, json};
-use tests::{EventBuilder, World};
-
-/// A subscriber whose webhooks are held back, so that a test alone decides what arrives.
-struct Subscriber {
-    world: World,
-    token: String,
-    subscription: String,
-    customer: String,
-    card: Value,
-    now: i64,
-}
-
-impl Subscriber {
-    async fn start() -> Result<Subscriber> {
-        let world = World::start().await?;
-        let token = world.token("42")?;
-        let subscription = world.subscribe(&token).await?;
-        world.sandbox("deliver", &json!({ "hold": true })).await?;
-        let object = world.stripe_subscription(&subscription).await?;
-        let customer = object["customer"].as_str().context("a customer")?.to_owned();
-        let now = world.business_now_second();
-        Ok(Subscriber { world, token, subscription, customer, card: object["default_payment_method"].clone(), now })
-    }
-
-    fn event(&self, id: &str, after_seconds: i64) -> EventBuilder {
-        EventBuilder::subscription(id, &self.subscription, &self.customer, self.now + after_seconds)
-            .with("/data/object/default_payment_method", self.card.clone())
-            .owned_by("42")
-    }
-
-    async fn outcome(&self, event: EventBuilder) -> Result<String> {
-        let answer = self.world.deliver(&event.body()).await?;
-        assert_eq!(answer.status, 200, "{:?}", answer.body);
-        Ok(answer.body["outcome"].as_str().unwrap_or_default().to_owned())
-    }
-
-    async fn status(&self) -> Result<String> {
-        Ok(self.world.status(&self.token).await?["status"].as_str().unwrap_or_default().to_owned())
-    }
-}
+use tests::{EventBuilder, Subscriber, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn newer_wins_and_older_is_ignored() -> Result<()> {

@@ -85,7 +85,9 @@ async fn receive(books: &Books, event: &Envelope) -> Result<Outcome, ApiError> {
             Ok(outcome)
         }
         Err(error) => {
-            sync::event::note_failure(books, event, &delivery, &error).await;
+            if let Err(note_error) = sync::event::note_failure(books, event, &delivery, &error).await {
+                tracing::warn!(event = %event.id, error = %note_error, "The failure of an event could not be recorded");
+            }
             Err(failed(event, &error))
         }
     }

@@ -51,7 +51,7 @@ impl Functions {
     /// Errors: a function of the template that is not among the crates of this stack.
     pub fn of(template: &Template, core: &Result<Core, Misconfigured>) -> Result<Functions> {
         let mut functions = BTreeMap::new();
-        for described in &template.functions {
+        for described in template.functions.iter().filter(|described| !described.is_scheduled) {
             let Some((_, make)) = MAKERS.iter().find(|(name, _)| *name == described.name) else {
                 bail!("template.yaml deploys {}, which local/src/gateway/invoke.rs does not know", described.name);
             };

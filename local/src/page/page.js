@@ -196,9 +196,11 @@ function showResult(reply, sentence, button) {
   element("result-body").textContent = reply.json ? JSON.stringify(reply.json, null, 2) : reply.text;
 }
 
-function cell(row, text) {
+// On a phone the heads of the columns are gone, so each cell brings its own.
+function cell(row, text, column) {
   const node = row.insertCell();
   node.textContent = text;
+  if (column) node.dataset.column = word(column);
   return node;
 }
 
@@ -225,9 +227,9 @@ function showWebhooks(reply) {
   for (const delivery of newest) {
     const row = body.insertRow();
     cell(row, delivery.type);
-    badgeIn(row, delivery.outcome.replace("_", " "), OUTCOMES[delivery.outcome] ?? "");
-    cell(row, delivery.last_status ?? delivery.last_error ?? "—");
-    cell(row, delivery.tries);
+    badgeIn(row, word(`outcome_${delivery.outcome}`), OUTCOMES[delivery.outcome] ?? "");
+    cell(row, delivery.last_status ?? delivery.last_error ?? "—", "answer");
+    cell(row, delivery.tries, "tries");
   }
 }
 
@@ -454,6 +456,9 @@ for (const button of document.querySelectorAll("[data-language]")) {
   });
 }
 element("own-lines").addEventListener("change", showLines);
+
+// Where there is room, the JSON is in sight from the start.
+element("status-json").closest("details").open = matchMedia("(min-width: 56rem)").matches;
 
 translate();
 await refresh();

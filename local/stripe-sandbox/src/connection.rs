@@ -34,8 +34,13 @@ impl Link {
         self.is_broken.store(true, Ordering::SeqCst);
     }
 
+    /// Whether it was broken.
+    pub fn is_reset(&self) -> bool {
+        self.is_broken.load(Ordering::SeqCst)
+    }
+
     fn check(&self) -> io::Result<()> {
-        if self.is_broken.load(Ordering::SeqCst) { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
+        if self.is_reset() { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
     }
 }
 

@@ -231,11 +231,11 @@ impl Deliveries {
         self.open.len()
     }
 
-    /// Open ones first, then finished ones, newest first.
+    /// Open and recent ones, newest first.
     pub fn listed(&self) -> Vec<&Delivery> {
-        let mut open: Vec<&Delivery> = self.open.iter().collect();
-        open.sort_by_key(|delivery| std::cmp::Reverse(delivery.id));
-        open.into_iter().chain(self.recent.iter().rev()).collect()
+        let mut all: Vec<&Delivery> = self.open.iter().chain(&self.recent).collect();
+        all.sort_by_key(|delivery| std::cmp::Reverse(delivery.id));
+        all
     }
 
     pub fn outcome(&self, id: u64) -> Option<Outcome> {

@@ -1,5 +1,6 @@
 //! Sends what the queue has: signed afresh for every try, side by side, in no order.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,11 +87,16 @@ async fn send(app: &App, letter: &Letter) -> Result<u16, String> {
     }
 }
 
-/// `t=…,v1=…` over the raw body, keyed by the whole `whsec_…` text.
+/// `t=…,v1=…,v0=…`: `v1` over the raw body, keyed by the whole `whsec_…` text; `v0` is the scheme receivers must ignore.
 pub(crate) fn signature(secret: &str, at: i64, body: &str) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
-    mac.update(format!("{at}.{body}").as_bytes());
-    format!("t={at},v1={}", hex::encode(mac.finalize().into_bytes()))
+    let signed = format!("{at}.{body}");
+    format!("t={at},v1={},v0={}", hmac_hex(secret, &signed), hmac_hex("v0", &signed))
+}
+
+fn hmac_hex(key: &str, text: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
+    mac.update(text.as_bytes());
+    hex::encode(mac.finalize().into_bytes())
 }
 
 /// Waits until nothing is due or in flight.
@@ -106,8 +112,14 @@ pub(crate) async fn settle_first_tries(app: &App) {
 /// Looks at a condition each time a delivery ends.
 pub(crate) async fn wait_until(app: &App, is_reached: impl Fn() -> bool) {
     app.wake.notify_one();
-    while !is_reached() {
-        let _ended_or_late = tokio::time::timeout(Duration::from_millis(20), app.settled.notified()).await;
+    loop {
+        let mut ended = pin!(app.settled.notified());
+        // Listening begins before the look, so that no end falls between the two.
+        ended.as_mut().enable();
+        if is_reached() {
+            return;
+        }
+        let _ended_or_late = tokio::time::timeout(Duration::from_millis(20), ended).await;
     }
 }
 
@@ -120,7 +132,7 @@ mod tests {
         let expected = "t=1700000000,v1=";
         let signed = signature("whsec_test", 1_700_000_000, "{}");
         assert!(signed.starts_with(expected));
-        assert_eq!(signed.len(), expected.len() + 64);
+        assert_eq!(signed.len(), expected.len() + 64 + ",v0=".len() + 64);
         assert_ne!(signed, signature("test", 1_700_000_000, "{}"));
     }
 }

@@ -36,6 +36,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
+use axum::extract::State;
+use axum::http::HeaderValue;
+use axum::http::header::DATE;
+use axum::middleware;
+use axum::response::Response;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -135,9 +140,21 @@ impl Sandbox {
     }
 }
 
+/// Every reply is dated by the sandbox clock.
+async fn date(State(app): State<Arc<App>>, mut response: Response) -> Response {
+    if let Ok(date) = HeaderValue::from_str(&clock::http_date(app.clock.now())) {
+        response.headers_mut().insert(DATE, date);
+    }
+    response
+}
+
 async fn serve(listener: TcpListener, app: Arc<App>, mut stopped: watch::Receiver<bool>) {
-    let router =
-        Router::new().merge(controls::router()).merge(pages::router()).fallback(api::pipeline::serve).with_state(app);
+    let router = Router::new()
+        .merge(controls::router())
+        .merge(pages::router())
+        .fallback(api::pipeline::serve)
+        .layer(middleware::map_response_with_state(Arc::clone(&app), date))
+        .with_state(app);
     let service = router.into_make_service_with_connect_info::<connection::Link>();
     let until = async move {
         // A dropped sender means stop as well.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 use crate::app::App;
+use crate::clock::wall_millis;
 use crate::state::State;
 
 /// Changes that come close together are saved together.
@@ -41,13 +42,17 @@ pub(crate) async fn save(app: &App, file: &Path) -> anyhow::Result<()> {
     tokio::fs::rename(&beside, file).await.with_context(|| format!("replace {}", file.display()))
 }
 
-/// Saves soon after every change, until the task is aborted.
+/// Saves soon after every change, and a large state less often, so that saving takes a tenth of the time at most; until the task is aborted.
 pub(crate) async fn keep_saving(app: Arc<App>, file: PathBuf) {
+    let mut pause = PAUSE;
     loop {
         app.changed.notified().await;
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(pause).await;
+        let started = wall_millis();
         if let Err(error) = save(&app, &file).await {
             tracing::error!(error = format!("{error:#}"), "sandbox state not saved");
         }
+        let took = u64::try_from(wall_millis() - started).unwrap_or_default();
+        pause = PAUSE.max(Duration::from_millis(took * 10));
     }
 }

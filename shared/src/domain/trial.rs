@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::SubscriptionId;
+use super::{Status, Subscription, SubscriptionId};
 
 /// The record that a user's trial is spent: written once, never overwritten.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,4 +10,88 @@ pub struct TrialClaim {
     pub first_trial_at: Timestamp,
     /// Nothing when an operator marked the trial as used.
     pub subscription: Option<SubscriptionId>,
+}
+
+/// What to do about a trial that a user should not have had: one made in the Dashboard, say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TrialAbuseAction {
+    /// Record it and log ERROR.
+    #[default]
+    Flag,
+    /// And end that trial at Stripe, which then charges for it.
+    EndTrial,
+}
+
+/// A second trial of one user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecondTrial {
+    /// The subscription whose trial is one too many.
+    pub subscription: SubscriptionId,
+    /// The one that spent the trial; nothing when an operator marked it as used.
+    pub first: Option<SubscriptionId>,
+}
+
+/// Whether a subscription is a second trial of a user whose trial is claimed. Of two trials the later begun is the
+/// second, in whichever order they became known. A trial that is over already is nobody's advantage any more.
+pub fn second_trial(claim: &TrialClaim, subscription: &Subscription) -> Option<SecondTrial> {
+    let began_at = subscription.trial_start_at?;
+    if subscription.status != Status::Trialing || claim.subscription.as_ref() == Some(&subscription.id) {
+        return None;
+    }
+    match &claim.subscription {
+        Some(claimed) if began_at < claim.first_trial_at => {
+            Some(SecondTrial { subscription: claimed.clone(), first: Some(subscription.id.clone()) })
+        }
+        first => Some(SecondTrial { subscription: subscription.id.clone(), first: first.clone() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::subscription::tests::subscription;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn trialing(id: &str, began: i64) -> Subscription {
+        let mut subscription = subscription(id, Status::Trialing);
+        subscription.trial_start_at = Some(at(began));
+        subscription
+    }
+
+    fn claim(second: i64, subscription: Option<&str>) -> TrialClaim {
+        let subscription = subscription.map(|id| SubscriptionId::parse(id).unwrap());
+        TrialClaim { first_trial_at: at(second), subscription }
+    }
+
+    #[test]
+    fn the_trial_that_spent_the_claim_is_no_second_one() {
+        assert_eq!(second_trial(&claim(10, Some("sub_a")), &trialing("sub_a", 10)), None);
+    }
+
+    #[test]
+    fn of_two_trials_the_later_begun_is_the_second_in_either_order() {
+        let expected = Some(SecondTrial {
+            subscription: SubscriptionId::parse("sub_late").unwrap(),
+            first: SubscriptionId::parse("sub_early").ok(),
+        });
+        assert_eq!(second_trial(&claim(10, Some("sub_early")), &trialing("sub_late", 20)), expected);
+        assert_eq!(second_trial(&claim(20, Some("sub_late")), &trialing("sub_early", 10)), expected);
+    }
+
+    #[test]
+    fn a_trial_after_an_operators_mark_is_a_second_one() {
+        let second = second_trial(&claim(10, None), &trialing("sub_a", 20)).unwrap();
+        assert_eq!((second.subscription.as_str(), second.first), ("sub_a", None));
+    }
+
+    #[test]
+    fn a_trial_that_is_over_is_let_be() {
+        let mut over = trialing("sub_b", 20);
+        over.status = Status::Active;
+        assert_eq!(second_trial(&claim(10, Some("sub_a")), &over), None);
+        assert_eq!(second_trial(&claim(10, Some("sub_a")), &subscription("sub_c", Status::Trialing)), None);
+    }
 }

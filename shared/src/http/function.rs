@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use lambda_http::http::header::ALLOW;
 use lambda_http::http::{HeaderValue, StatusCode};
@@ -19,6 +19,7 @@ use super::cors::Cors;
 use super::wire::Verbatim;
 use super::{ApiError, Method, Reply, Request};
 use crate::boot::Core;
+use crate::clock::Clock;
 use crate::config::Misconfigured;
 use crate::domain::Mode;
 
@@ -149,7 +150,14 @@ impl Function {
             return Err(ApiError::MethodNotAllowed { allow: self.allow() });
         }
         let handler = self.handler.as_ref().map_err(|misconfigured| self.say_why(misconfigured))?;
-        catching_panics(handler(request)).await
+        let time_left = time_left(&request);
+        match tokio::time::timeout(time_left, catching_panics(handler(request))).await {
+            Ok(outcome) => outcome,
+            Err(_elapsed) => Err(ApiError::Unavailable {
+                message: "The request took too long",
+                detail: "the function's time was nearly up".to_owned(),
+            }),
+        }
     }
 
     /// HEAD is a GET whose body is dropped.
@@ -227,6 +235,17 @@ fn request_id(request: &Request) -> String {
         .filter(|id| !id.is_empty())
         .or_else(|| of_gateway().filter(|id| !id.is_empty()))
         .unwrap_or_else(|| uuid::Uuid::new_v4().to_string())
+}
+
+/// What Lambda leaves the handler, less the second that answering takes: an answer of ours, with a log line, instead of
+/// being killed. Every wait within a handler is shorter; this is for their sum.
+fn time_left(request: &Request) -> Duration {
+    const RESERVE: Duration = Duration::from_secs(1);
+    let Some(deadline_ms) = request.lambda_context_ref().map(|context| context.deadline).filter(|ms| *ms > 0) else {
+        return Duration::MAX;
+    };
+    let now_ms = u64::try_from(Clock::default().wall_now().as_millisecond()).unwrap_or(0);
+    Duration::from_millis(deadline_ms.saturating_sub(now_ms)).saturating_sub(RESERVE)
 }
 
 /// A panic is one request's misfortune, not the process's: the panic hook has logged where it was.

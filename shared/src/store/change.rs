@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ConditionCheck, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    AttributeValue, ConditionCheck, Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -11,14 +11,16 @@ use serde::Serialize;
 use super::StoreError;
 use super::event::{self, EventRecord};
 use super::items::{
-    Attributes, CardItem, CheckoutItem, CustomerItem, InvoiceItem, MirrorItem, PriceItem, ProductItem, StampAttributes,
-    SubscriptionItem,
+    Attributes, CardItem, CheckoutItem, CustomerItem, EndpointItem, InvoiceItem, MirrorItem, PriceItem, ProductItem,
+    SecondTrialItem, StampAttributes, SubscriptionItem,
 };
 use super::keys::{self, Key, Partition};
+use super::progress::{self, Progress};
 use super::record::{AsOf, Guard};
+use crate::domain::trial::SecondTrial;
 use crate::domain::{
-    Card, CheckoutClaim, CheckoutSessionId, Customer, CustomerId, CustomerMirror, Invoice, Mode, PaymentMethodId,
-    Price, Product, Subscription, TrialClaim, UserId,
+    Card, CheckoutClaim, CheckoutSessionId, Customer, CustomerId, CustomerMirror, EventId, Invoice, Mode,
+    PaymentMethodId, Price, Product, Subscription, TrialClaim, UserId, WebhookEndpoint,
 };
 
 /// Changes sent together land together or not at all: see [`super::Store::commit`].
@@ -86,10 +88,15 @@ pub enum Change {
         user: UserId,
         joined: bool,
     },
-    /// Spends the user's trial. The first claim stays for ever.
+    /// Spends the user's trial; refused when it is spent by anything but this very subscription.
     Trial {
         user: UserId,
         claim: TrialClaim,
+    },
+    /// A trial too many; refused when it is on record.
+    SecondTrial {
+        user: UserId,
+        second: SecondTrial,
     },
     /// Begins the creation of the user's customer; refused when there is one, or another creation is under way.
     BeginCustomer {
@@ -130,9 +137,33 @@ pub enum Change {
     },
     /// What became of an event; refused when it was dealt with before.
     Event(EventRecord),
+    /// Puts an event on the list of failed ones.
+    ListFailed(EventRecord),
+    /// Takes an event off that list.
+    UnlistFailed {
+        event: EventId,
+    },
+    /// Where a walk stands; refused when another walker was faster.
+    Progress {
+        walk: &'static str,
+        progress: Progress,
+    },
+    /// What Stripe says of a webhook endpoint of ours. No secret.
+    Endpoint {
+        uuid: String,
+        endpoint: WebhookEndpoint,
+    },
 }
 
 impl Change {
+    /// The event whose record this is.
+    pub(super) fn event(&self) -> Option<&EventId> {
+        match self {
+            Change::Event(record) => Some(&record.event),
+            _ => None,
+        }
+    }
+
     pub(super) fn into_write(self, mode: Mode, table: &str) -> Result<TransactWriteItem, StoreError> {
         match self {
             Change::Subscription { partition, subscription, as_of, guard } => {
@@ -199,6 +230,10 @@ impl Change {
                 update(table, keys::owner(mode, &customer), expression, Some(condition), &values)
             }
             Change::Trial { user, claim } => put_trial(mode, table, &user, &claim),
+            Change::SecondTrial { user, second } => {
+                let key = keys::second_trial(mode, &user, &second.subscription);
+                put_item(table, key, &SecondTrialItem::from(&second), Some("attribute_not_exists(pk)"), &[])
+            }
             Change::BeginCustomer { user, customer } => {
                 let key = keys::of_user(mode, &user, keys::CUSTOMER);
                 let condition = "attribute_not_exists(customer_id) AND attribute_not_exists(creating_since)";
@@ -245,17 +280,15 @@ impl Change {
             ),
             Change::Unpark { customer, sk, version } => {
                 let key = Key { pk: Partition::Customer(customer).pk(mode), sk };
-                let delete = aws_sdk_dynamodb::types::Delete::builder()
-                    .table_name(table)
-                    .set_key(Some(key.into_attributes()))
-                    .condition_expression("version = :version")
-                    .expression_attribute_values(":version", number(version as i64))
-                    .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-                    .build()
-                    .map_err(incomplete)?;
-                Ok(TransactWriteItem::builder().delete(delete).build())
+                delete(table, key, Some(("version = :version", (":version", number(version as i64)))))
             }
             Change::Event(record) => event::write(mode, table, &record),
+            Change::ListFailed(record) => event::list_failed(mode, table, &record),
+            Change::UnlistFailed { event } => delete(table, keys::failed_event(mode, &event), None),
+            Change::Progress { walk, progress } => progress::write(mode, table, walk, &progress),
+            Change::Endpoint { uuid, endpoint } => {
+                put_item(table, keys::webhook_endpoint(mode, &uuid), &EndpointItem::from(&endpoint), None, &[])
+            }
         }
     }
 }
@@ -325,13 +358,15 @@ fn put_invoice(mode: Mode, table: &str, invoice: &Invoice, as_of: &AsOf) -> Resu
 }
 
 fn put_trial(mode: Mode, table: &str, user: &UserId, claim: &TrialClaim) -> Result<TransactWriteItem, StoreError> {
-    let mut values = vec![(":first", number(claim.first_trial_at.as_second()))];
-    let mut expression = "SET first_trial_at = if_not_exists(first_trial_at, :first)".to_owned();
-    if let Some(subscription) = &claim.subscription {
-        values.push((":subscription", text(subscription.as_str())));
-        expression.push_str(", subscription_id = if_not_exists(subscription_id, :subscription)");
-    }
-    update(table, keys::of_user(mode, user, keys::TRIAL), &expression, None, &values)
+    let key = keys::of_user(mode, user, keys::TRIAL);
+    let first = (":first", number(claim.first_trial_at.as_second()));
+    let Some(subscription) = &claim.subscription else {
+        let absent = Some("attribute_not_exists(pk)");
+        return update(table, key, "SET first_trial_at = :first", absent, &[first]);
+    };
+    let expression = "SET first_trial_at = if_not_exists(first_trial_at, :first), subscription_id = :subscription";
+    let condition = "attribute_not_exists(pk) OR subscription_id = :subscription";
+    update(table, key, expression, Some(condition), &[first, (":subscription", text(subscription.as_str()))])
 }
 
 /// `SET` for what has a value and `REMOVE` for what has none: the item ends as the value says, other attributes stay.
@@ -379,7 +414,7 @@ impl Replacement {
     }
 }
 
-fn put_item(
+pub(super) fn put_item(
     table: &str,
     key: Key,
     item: &impl Serialize,
@@ -428,6 +463,19 @@ fn check(
         .build()
         .map_err(incomplete)?;
     Ok(TransactWriteItem::builder().condition_check(check).build())
+}
+
+fn delete(
+    table: &str,
+    key: Key,
+    condition: Option<(&str, (&str, AttributeValue))>,
+) -> Result<TransactWriteItem, StoreError> {
+    let mut delete = Delete::builder().table_name(table).set_key(Some(key.into_attributes()));
+    if let Some((condition, (name, value))) = condition {
+        delete = delete.condition_expression(condition).expression_attribute_values(name, value);
+    }
+    let delete = delete.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+    Ok(TransactWriteItem::builder().delete(delete.build().map_err(incomplete)?).build())
 }
 
 fn to_attributes(item: &impl Serialize) -> Result<Attributes, StoreError> {

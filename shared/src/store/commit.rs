@@ -8,11 +8,11 @@ use aws_sdk_dynamodb::types::CancellationReason;
 
 use super::change::Change;
 use super::event::{self, KnownEvent};
-use super::items::{self, Attributes, OwnerItem};
+use super::items::{self, Attributes, OwnerItem, TrialItem};
 use super::record::{AsOf, Stored};
 use super::{Store, StoreError};
 use crate::causes::causes;
-use crate::domain::{Status, UserId};
+use crate::domain::{EventId, Status, TrialClaim, UserId};
 
 /// What became of changes that were sent together.
 #[derive(Debug)]
@@ -65,6 +65,14 @@ impl Refusal {
         owner(self.stored.as_ref())
     }
 
+    /// The claim that a user's trial is spent; nothing when there is none.
+    pub fn trial(&self) -> Result<Option<TrialClaim>, StoreError> {
+        let Some(attributes) = &self.stored else { return Ok(None) };
+        let item: TrialItem =
+            serde_dynamo::from_item(attributes.clone()).map_err(|error| unreadable(error.to_string()))?;
+        TrialClaim::try_from(item).map(Some).map_err(unreadable)
+    }
+
     pub fn event(&self) -> Result<Option<KnownEvent>, StoreError> {
         self.stored.as_ref().map(event::known).transpose().map_err(unreadable)
     }
@@ -91,6 +99,7 @@ impl Store {
     /// answers with success for ten minutes.
     /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>
     pub async fn commit(&self, changes: Vec<Change>) -> Result<Commit, StoreError> {
+        let event = changes.iter().find_map(Change::event).cloned();
         let writes = changes
             .into_iter()
             .map(|change| change.into_write(self.mode, &self.table_name))
@@ -106,14 +115,23 @@ impl Store {
                 return Ok(Commit::Refused(refusals));
             }
             let is_conflict = !reasons.is_empty() && reasons.iter().all(|reason| is_passing(reason.code()));
-            if !is_conflict || attempt >= CONFLICT_TRIES {
-                let detail =
-                    if is_conflict { "the records are being changed by others".to_owned() } else { causes(&error) };
-                return Err(StoreError::Unavailable { doing: "write records".to_owned(), detail });
+            if !is_conflict {
+                return Err(StoreError::Unavailable { doing: "write records".to_owned(), detail: causes(&error) });
             }
+            if attempt >= CONFLICT_TRIES {
+                return Err(StoreError::Contended { doing: "write records".to_owned() });
+            }
+            tell_conflict(event.as_ref());
             tokio::time::sleep(jittered(attempt)).await;
         }
         unreachable!("the loop ends by returning")
+    }
+}
+
+/// The sentence operators search for; only events are retried by anybody but the caller.
+fn tell_conflict(event: Option<&EventId>) {
+    if let Some(event) = event {
+        tracing::warn!(%event, "Write conflict while processing webhook event {event}. Retrying.");
     }
 }
 

@@ -1,11 +1,11 @@
 //! The record of what became of an event.
 
-use aws_sdk_dynamodb::types::TransactWriteItem;
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use super::change::{number, second, text, update};
+use super::change::{number, put_item, second, text, update};
 use super::items::Attributes;
 use super::keys;
 use crate::domain::{EventId, Mode};
@@ -64,6 +64,28 @@ pub struct EventRecord {
     pub object: Option<String>,
     /// Why it failed; ids only.
     pub error: Option<String>,
+    /// Sent again unchanged it would fail again: only an operator's replay tries once more.
+    pub is_hopeless: bool,
+}
+
+impl EventRecord {
+    fn expires_at(&self) -> i64 {
+        self.received_at.as_second().saturating_add(KEEP_SECONDS)
+    }
+
+    /// A message needs a line; DynamoDB items are at most 400 KB.
+    fn error_line(&self) -> Option<String> {
+        self.error.as_ref().map(|error| error.chars().take(500).collect())
+    }
+}
+
+/// An event on the list of failed ones. It may have been dealt with since.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedEvent {
+    pub event: EventId,
+    pub event_type: String,
+    pub error: Option<String>,
+    pub is_hopeless: bool,
 }
 
 /// An event's record as it was found when a write was refused.
@@ -71,6 +93,25 @@ pub struct EventRecord {
 pub struct KnownEvent {
     pub outcome: Option<Outcome>,
     pub delivery: Option<String>,
+    pub is_hopeless: bool,
+}
+
+impl KnownEvent {
+    /// How a delivery that was refused by this record ended: as on record when it was this very delivery, whose answer
+    /// from the table was lost; else as a duplicate.
+    pub fn outcome_of(known: Option<KnownEvent>, delivery: Option<&str>) -> Outcome {
+        let ours = known.filter(|known| known.delivery.is_some() && known.delivery.as_deref() == delivery);
+        ours.and_then(|known| known.outcome).unwrap_or(Outcome::Duplicate)
+    }
+
+    /// Nothing is left to do but, perhaps, for an operator.
+    pub fn is_closed(&self) -> bool {
+        match self.outcome {
+            Some(Outcome::Failed) => self.is_hopeless,
+            Some(_) => true,
+            None => false,
+        }
+    }
 }
 
 pub(super) fn write(mode: Mode, table: &str, record: &EventRecord) -> Result<TransactWriteItem, StoreError> {
@@ -78,7 +119,8 @@ pub(super) fn write(mode: Mode, table: &str, record: &EventRecord) -> Result<Tra
         (":type", text(&record.event_type)),
         (":created", second(record.created_at)),
         (":received", second(record.received_at)),
-        (":expires", number(record.received_at.as_second().saturating_add(KEEP_SECONDS))),
+        (":expires", number(record.expires_at())),
+        (":hopeless", AttributeValue::Bool(record.is_hopeless)),
         (":outcome", text(record.outcome.as_str())),
         (":delivery", text(&record.delivery)),
         (":one", number(1)),
@@ -86,7 +128,8 @@ pub(super) fn write(mode: Mode, table: &str, record: &EventRecord) -> Result<Tra
     ];
     let mut sets =
         "SET event_type = :type, created_at = :created, received_at = if_not_exists(received_at, :received), \
-                    finished_at = :received, expires_at = :expires, outcome = :outcome, delivery = :delivery"
+                    finished_at = :received, expires_at = :expires, outcome = :outcome, delivery = :delivery, \
+                    is_hopeless = :hopeless"
             .to_owned();
     let mut removes = String::new();
     match &record.object {
@@ -96,10 +139,9 @@ pub(super) fn write(mode: Mode, table: &str, record: &EventRecord) -> Result<Tra
         }
         None => removes.push_str(", object_id"),
     }
-    match &record.error {
-        // DynamoDB items are at most 400 KB; a message needs a line.
+    match record.error_line() {
         Some(error) => {
-            values.push((":error", text(&error.chars().take(500).collect::<String>())));
+            values.push((":error", text(&error)));
             sets.push_str(", last_error = :error");
         }
         None => removes.push_str(", last_error"),
@@ -116,7 +158,43 @@ pub(super) fn known(attributes: &Attributes) -> Result<KnownEvent, String> {
     struct Item {
         outcome: Option<String>,
         delivery: Option<String>,
+        #[serde(default)]
+        is_hopeless: bool,
     }
     let item: Item = serde_dynamo::from_item(attributes.clone()).map_err(|error| error.to_string())?;
-    Ok(KnownEvent { outcome: item.outcome.as_deref().and_then(Outcome::parse), delivery: item.delivery })
+    Ok(KnownEvent {
+        outcome: item.outcome.as_deref().and_then(Outcome::parse),
+        delivery: item.delivery,
+        is_hopeless: item.is_hopeless,
+    })
+}
+
+#[derive(Serialize, Deserialize)]
+struct FailedItem {
+    event_id: EventId,
+    event_type: String,
+    last_error: Option<String>,
+    is_hopeless: bool,
+    expires_at: i64,
+}
+
+pub(super) fn list_failed(mode: Mode, table: &str, record: &EventRecord) -> Result<TransactWriteItem, StoreError> {
+    let item = FailedItem {
+        event_id: record.event.clone(),
+        event_type: record.event_type.clone(),
+        last_error: record.error_line(),
+        is_hopeless: record.is_hopeless,
+        expires_at: record.expires_at(),
+    };
+    put_item(table, keys::failed_event(mode, &record.event), &item, None, &[])
+}
+
+pub(super) fn failed(attributes: &Attributes) -> Result<FailedEvent, String> {
+    let item: FailedItem = serde_dynamo::from_item(attributes.clone()).map_err(|error| error.to_string())?;
+    Ok(FailedEvent {
+        event: item.event_id,
+        event_type: item.event_type,
+        error: item.last_error,
+        is_hopeless: item.is_hopeless,
+    })
 }

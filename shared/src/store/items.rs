@@ -9,9 +9,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::record::{AsOf, Stored};
+use crate::domain::trial::SecondTrial;
 use crate::domain::{
     Card, CheckoutChoice, CheckoutClaim, CheckoutSessionId, Currency, Customer, CustomerId, CustomerMirror, Interval,
     Invoice, PaymentMethodId, Price, PriceId, Product, ProductId, Status, Subscription, SubscriptionId, TrialClaim,
+    WebhookEndpoint,
 };
 
 pub(super) type Attributes = HashMap<String, AttributeValue>;
@@ -266,6 +268,37 @@ impl TryFrom<TrialItem> for TrialClaim {
     type Error = String;
     fn try_from(item: TrialItem) -> Result<Self, String> {
         Ok(TrialClaim { first_trial_at: time(item.first_trial_at)?, subscription: item.subscription_id })
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct SecondTrialItem {
+    subscription_id: SubscriptionId,
+    first_subscription_id: Option<SubscriptionId>,
+}
+
+impl From<&SecondTrial> for SecondTrialItem {
+    fn from(second: &SecondTrial) -> Self {
+        SecondTrialItem { subscription_id: second.subscription.clone(), first_subscription_id: second.first.clone() }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct EndpointItem {
+    endpoint_id: String,
+    url: String,
+    is_enabled: bool,
+    api_version: Option<String>,
+}
+
+impl From<&WebhookEndpoint> for EndpointItem {
+    fn from(endpoint: &WebhookEndpoint) -> Self {
+        EndpointItem {
+            endpoint_id: endpoint.id.clone(),
+            url: endpoint.url.clone(),
+            is_enabled: endpoint.is_enabled,
+            api_version: endpoint.api_version.clone(),
+        }
     }
 }
 

@@ -75,6 +75,11 @@ pub(super) fn of_user(mode: Mode, user: &UserId, sk: &str) -> Key {
     Key { pk: format!("{mode}#user#{user}"), sk: sk.to_owned() }
 }
 
+/// A trial too many, of the user.
+pub(super) fn second_trial(mode: Mode, user: &UserId, subscription: &SubscriptionId) -> Key {
+    of_user(mode, user, &format!("second_trial#{subscription}"))
+}
+
 pub(super) fn owner(mode: Mode, customer: &CustomerId) -> Key {
     Key { pk: format!("{mode}#customer#{customer}"), sk: OWNER.to_owned() }
 }
@@ -85,6 +90,23 @@ pub(super) fn invoice(mode: Mode, customer: &CustomerId, invoice: &InvoiceId) ->
 
 pub(super) fn event(mode: Mode, event: &EventId) -> Key {
     Key { pk: format!("{mode}#event#{event}"), sk: EVENT.to_owned() }
+}
+
+/// The list of events that failed, to be read with one query. An entry outlives its failure until somebody looks.
+pub(super) fn failed_events_pk(mode: Mode) -> String {
+    format!("{mode}#failed")
+}
+
+pub(super) fn failed_event(mode: Mode, event: &EventId) -> Key {
+    Key { pk: failed_events_pk(mode), sk: format!("event#{event}") }
+}
+
+pub(super) fn progress(mode: Mode, walk: &str) -> Key {
+    Key { pk: format!("{mode}#reconcile"), sk: walk.to_owned() }
+}
+
+pub(super) fn webhook_endpoint(mode: Mode, uuid: &str) -> Key {
+    Key { pk: format!("{mode}#webhook"), sk: format!("endpoint#{uuid}") }
 }
 
 pub(super) fn product(mode: Mode, product: &ProductId) -> Key {

@@ -7,6 +7,7 @@ mod commit;
 mod event;
 mod items;
 mod keys;
+mod progress;
 mod read;
 mod record;
 
@@ -14,8 +15,9 @@ use aws_config::SdkConfig;
 
 pub use change::Change;
 pub use commit::{Commit, Owner, Refusal, Standing};
-pub use event::{EventRecord, KnownEvent, Outcome};
+pub use event::{EventRecord, FailedEvent, KnownEvent, Outcome};
 pub use keys::Partition;
+pub use progress::Progress;
 pub use read::Parked;
 pub use record::{AsOf, Guard, Stored};
 
@@ -34,6 +36,9 @@ pub enum StoreError {
     /// The table cannot be read or written now; asking again later may succeed.
     #[error("{doing}: {detail}")]
     Unavailable { doing: String, detail: String },
+    /// Others kept changing the same records; asking again later may succeed.
+    #[error("{doing}: others keep changing the same records")]
+    Contended { doing: String },
     /// A record is not what this version writes.
     #[error("{doing}: {detail}")]
     Unreadable { doing: String, detail: String },

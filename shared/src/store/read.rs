@@ -1,7 +1,9 @@
 //! The reads: all strongly consistent, each one request.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 
 use super::items::{
     self, Attributes, CardItem, CheckoutItem, CustomerItem, MirrorItem, PriceItem, ProductItem, SubscriptionItem,
@@ -9,10 +11,11 @@ use super::items::{
 };
 use super::keys::{self, Key, Partition};
 use super::record::Stored;
-use super::{Owner, Store, StoreError, commit};
+use super::{FailedEvent, KnownEvent, Owner, Store, StoreError, commit, event};
 use crate::causes::causes;
 use crate::domain::{
-    Account, Card, CustomerId, CustomerMirror, Price, PriceId, Product, ProductId, Subscription, SubscriptionId, UserId,
+    Account, Card, CustomerId, CustomerMirror, EventId, Price, PriceId, Product, ProductId, Subscription,
+    SubscriptionId, UserId,
 };
 
 /// An object kept with a customer that nobody owned when it came.
@@ -93,12 +96,43 @@ impl Store {
         Ok(Some(item.into()))
     }
 
+    /// The events on the list of failed ones, with one query.
+    pub async fn read_failed_events(&self) -> Result<Vec<FailedEvent>, StoreError> {
+        let doing = || "read the failed events".to_owned();
+        let items = self.query(keys::failed_events_pk(self.mode), &doing).await?;
+        let failed = items.iter().map(event::failed).collect::<Result<_, _>>();
+        failed.map_err(|detail| StoreError::Unreadable { doing: doing(), detail })
+    }
+
+    /// What is on record of up to 100 events.
+    pub async fn read_events(&self, events: &[EventId]) -> Result<HashMap<EventId, KnownEvent>, StoreError> {
+        let doing = || "read event records".to_owned();
+        let mut known = HashMap::new();
+        let mut wanted: Vec<_> = events.iter().map(|event| keys::event(self.mode, event).into_attributes()).collect();
+        while !wanted.is_empty() {
+            let keys = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(true).build();
+            let keys = keys.map_err(|error| StoreError::Unreadable { doing: doing(), detail: error.to_string() })?;
+            let read = self.client.batch_get_item().request_items(&self.table_name, keys).send().await;
+            let output = read.map_err(|error| unavailable(&doing, &error))?;
+            for item in output.responses.and_then(|mut tables| tables.remove(&self.table_name)).unwrap_or_default() {
+                let id = item.get(keys::PK).and_then(|pk| pk.as_s().ok()).and_then(|pk| pk.rsplit('#').next());
+                let Some(id) = id.and_then(|id| EventId::parse(id).ok()) else { continue };
+                let record = event::known(&item).map_err(|detail| StoreError::Unreadable { doing: doing(), detail })?;
+                known.insert(id, record);
+            }
+            // What a busy table left out is asked for again.
+            let rest = output.unprocessed_keys.and_then(|mut tables| tables.remove(&self.table_name));
+            wanted = rest.map(|rest| rest.keys).unwrap_or_default();
+        }
+        Ok(known)
+    }
+
     /// Whether the table answers.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.get(keys::ping(self.mode), || "reach the table".to_owned()).await.map(|_| ())
     }
 
-    async fn get(&self, key: Key, doing: impl Fn() -> String) -> Result<Option<Attributes>, StoreError> {
+    pub(super) async fn get(&self, key: Key, doing: impl Fn() -> String) -> Result<Option<Attributes>, StoreError> {
         let got = self
             .client
             .get_item()

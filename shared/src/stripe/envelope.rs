@@ -94,6 +94,16 @@ pub fn parse(body: &[u8]) -> Result<Envelope, EnvelopeError> {
         Category::Data => EnvelopeError::NotAnEvent("a field is missing or of a wrong type"),
         Category::Syntax | Category::Eof | Category::Io => EnvelopeError::NotJson,
     })?;
+    from_wire(wire)
+}
+
+/// Reads an event that came in a list.
+pub fn from_value(event: Value) -> Result<Envelope, EnvelopeError> {
+    let wire = serde_json::from_value(event);
+    from_wire(wire.map_err(|_| EnvelopeError::NotAnEvent("a field is missing or of a wrong type"))?)
+}
+
+fn from_wire(wire: Wire) -> Result<Envelope, EnvelopeError> {
     let require = |holds: bool, problem: &'static str| holds.then_some(()).ok_or(EnvelopeError::NotAnEvent(problem));
     require(wire.object == "event", "object is not \"event\"")?;
     require(!wire.event_type.is_empty(), "type is empty")?;

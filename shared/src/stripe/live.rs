@@ -3,6 +3,7 @@
 //! The replies are read by [`super::object`] and not by async-stripe's types: those refuse a reply that lacks any field
 //! of their version and are most of a binary's size. What a request holds is in `customers` and `checkout`.
 
+mod account;
 mod checkout;
 mod customers;
 #[cfg(test)]
@@ -11,7 +12,7 @@ mod tests;
 use async_trait::async_trait;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
-use stripe_billing::subscription::RetrieveSubscription;
+use stripe_billing::subscription::{RetrieveSubscription, UpdateSubscription, UpdateSubscriptionTrialEnd};
 use stripe_checkout::checkout_session::{ExpireCheckoutSession, RetrieveCheckoutSession};
 use stripe_client_core::{RequestBuilder, StripeRequest};
 use stripe_core::customer::RetrieveCustomer;
@@ -138,6 +139,11 @@ impl StripeGateway for LiveStripe {
     ) -> Result<Option<Snapshot<OwnedSubscription>>, StripeError> {
         let request = RetrieveSubscription::new(subscription.as_str()).expand(expand(&["default_payment_method"]));
         self.get(request.build(), object::subscription).await
+    }
+
+    async fn end_trial(&self, subscription: &SubscriptionId) -> Result<(), StripeError> {
+        let request = UpdateSubscription::new(subscription.as_str()).trial_end(UpdateSubscriptionTrialEnd::Now);
+        self.post(request.build(), None, object::subscription).await.map(|_ended| ())
     }
 
     async fn get_payment_method(

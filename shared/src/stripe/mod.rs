@@ -3,6 +3,7 @@
 //! async-stripe's types stop inside [`live`]; webhooks are read by [`envelope`] and [`object`], which are lenient
 //! where async-stripe's own parser refuses objects of other API versions.
 
+pub mod account;
 pub mod envelope;
 pub mod error;
 pub mod live;
@@ -13,6 +14,7 @@ pub mod transport;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+pub use account::{Listed, Page, StripeAccount};
 pub use error::StripeError;
 
 use crate::domain::{
@@ -142,6 +144,9 @@ pub trait StripeGateway: Send + Sync {
         &self,
         subscription: &SubscriptionId,
     ) -> Result<Option<Snapshot<OwnedSubscription>>, StripeError>;
+
+    /// Ends the trial of a subscription now: Stripe charges for it at once.
+    async fn end_trial(&self, subscription: &SubscriptionId) -> Result<(), StripeError>;
 
     async fn get_payment_method(&self, payment_method: &PaymentMethodId)
     -> Result<Option<Snapshot<Card>>, StripeError>;

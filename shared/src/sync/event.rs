@@ -7,7 +7,7 @@ use super::settle::{Home, Settled, Task, settle};
 use super::{Linked, SyncError, link, owner, story};
 use crate::books::Books;
 use crate::domain::{CustomerId, Invoice, UserId};
-use crate::store::{AsOf, Change, Commit, EventRecord, Outcome, Partition};
+use crate::store::{AsOf, Change, Commit, EventRecord, KnownEvent, Outcome, Partition, Refusal};
 use crate::stripe::envelope::Envelope;
 use crate::stripe::object::{self, ObjectError};
 use crate::stripe::{CheckoutSession, OwnedSubscription};
@@ -50,18 +50,20 @@ pub async fn receive(books: &Books, envelope: &Envelope, delivery: &str) -> Resu
         Err(SyncError::Object { object, problem }) => {
             let error = format!("{object}: {problem}");
             tracing::error!(event = %envelope.id, "Error processing webhook event {}: {error}", envelope.id);
-            news.close(Outcome::Failed, Some(error)).await
+            news.fail(error, true).await
         }
         other => other,
     }
 }
 
-/// Notes that an event could not be brought to the table, for the operator's list. Best effort: the event comes again.
-pub async fn note_failure(books: &Books, envelope: &Envelope, delivery: &str, error: &SyncError) {
-    let news = News { books, envelope, delivery };
-    if let Err(note_error) = news.close(Outcome::Failed, Some(error.to_string())).await {
-        tracing::warn!(event = %envelope.id, error = %note_error, "The failure of an event could not be recorded");
-    }
+/// Notes that an event could not be brought to the table: on its record and on the list of failed events.
+pub async fn note_failure(
+    books: &Books,
+    envelope: &Envelope,
+    delivery: &str,
+    error: &SyncError,
+) -> Result<(), SyncError> {
+    News { books, envelope, delivery }.fail(error.to_string(), false).await.map(|_outcome| ())
 }
 
 /// One delivery of one event.
@@ -94,7 +96,7 @@ impl News<'_> {
             | "payment_method.detached" => self.payment_method().await,
             "product.created" | "product.updated" | "product.deleted" => self.product().await,
             "price.created" | "price.updated" | "price.deleted" => self.price().await,
-            _ => self.close(Outcome::Ignored, None).await,
+            _ => self.close(Outcome::Ignored).await,
         }
     }
 
@@ -116,14 +118,27 @@ impl News<'_> {
             delivery: self.delivery.to_owned(),
             object: self.envelope.object.get("id").and_then(Value::as_str).map(str::to_owned),
             error: None,
+            is_hopeless: false,
         }
     }
 
     /// Writes the event's record alone.
-    async fn close(&self, outcome: Outcome, error: Option<String>) -> Result<Outcome, SyncError> {
-        let record = EventRecord { error, ..self.record(outcome) };
-        match self.books.store().commit(vec![Change::Event(record)]).await? {
+    async fn close(&self, outcome: Outcome) -> Result<Outcome, SyncError> {
+        match self.books.store().commit(vec![Change::Event(self.record(outcome))]).await? {
             Commit::Landed => Ok(outcome),
+            Commit::Refused(refusals) => {
+                let known = refusals.first().map(Refusal::event).transpose()?.flatten();
+                Ok(KnownEvent::outcome_of(known, Some(self.delivery)))
+            }
+        }
+    }
+
+    async fn fail(&self, error: String, is_hopeless: bool) -> Result<Outcome, SyncError> {
+        let record = EventRecord { error: Some(error), is_hopeless, ..self.record(Outcome::Failed) };
+        let changes = vec![Change::Event(record.clone()), Change::ListFailed(record)];
+        match self.books.store().commit(changes).await? {
+            Commit::Landed => Ok(Outcome::Failed),
+            // Another delivery has dealt with it in the meantime.
             Commit::Refused(_) => Ok(Outcome::Duplicate),
         }
     }
@@ -166,16 +181,8 @@ impl News<'_> {
             Commit::Refused(refusals) => refusals,
         };
         match refusals.iter().find(|refusal| refusal.index == 1) {
-            Some(refusal) => Ok(self.known(refusal.event()?)),
-            None => self.close(Outcome::Stale, None).await,
-        }
-    }
-
-    /// A record that stands in the way is another delivery's, or our own whose answer was lost.
-    fn known(&self, known: Option<crate::store::KnownEvent>) -> Outcome {
-        match known.and_then(|known| Some((known.delivery?, known.outcome?))) {
-            Some((delivery, outcome)) if delivery == self.delivery => outcome,
-            _ => Outcome::Duplicate,
+            Some(refusal) => Ok(KnownEvent::outcome_of(refusal.event()?, Some(self.delivery))),
+            None => self.close(Outcome::Stale).await,
         }
     }
 
@@ -183,7 +190,7 @@ impl News<'_> {
     async fn checkout_completed(&self) -> Result<Outcome, SyncError> {
         let session = object::checkout_session(&self.envelope.object).map_err(|error| self.unreadable(error))?;
         let (Some(user), Some(customer)) = (session.user.clone(), session.customer.clone()) else {
-            return self.close(Outcome::Ignored, None).await;
+            return self.close(Outcome::Ignored).await;
         };
         if let Linked::OwnedBy(owner) = self.own(&customer, &user).await? {
             tracing::warn!(%customer, user = %owner, session = %session.id, "The customer of a checkout belongs to another user");
@@ -203,7 +210,7 @@ impl News<'_> {
         let session = object::checkout_session(&self.envelope.object).map_err(|error| self.unreadable(error))?;
         match session.user.clone() {
             Some(user) => self.close_checkout(&user, &session).await,
-            None => self.close(Outcome::Ignored, None).await,
+            None => self.close(Outcome::Ignored).await,
         }
     }
 
@@ -215,9 +222,9 @@ impl News<'_> {
             Commit::Refused(refusals) => refusals,
         };
         match refusals.iter().find(|refusal| refusal.index == 1) {
-            Some(refusal) => Ok(self.known(refusal.event()?)),
+            Some(refusal) => Ok(KnownEvent::outcome_of(refusal.event()?, Some(self.delivery))),
             // The user's open session is another one by now: there is nothing left to close.
-            None => self.close(Outcome::Applied, None).await,
+            None => self.close(Outcome::Applied).await,
         }
     }
 
@@ -255,7 +262,7 @@ impl News<'_> {
                 let home = Home::Of { customer, claimed_by: None };
                 Ok(self.settle(home, Mirrored::Card(card)).await?.outcome)
             }
-            None => self.close(Outcome::Ignored, None).await,
+            None => self.close(Outcome::Ignored).await,
         }
     }
 

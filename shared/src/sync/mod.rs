@@ -3,15 +3,20 @@
 //!
 //! - [`event`]: what each type of event changes.
 //! - [`mirrored`]: an object that the table mirrors, and how to read it again.
-//! - [`settle`]: the write rule: which of two views of an object is the later, and what to do when nobody can tell.
+//! - [`rule`]: the write rule as pure decisions.
+//! - [`settle`]: the write rule at work: which of two views of an object is the later, and what to do when nobody can tell.
 //! - [`owner`]: whose a customer is, and moving what was parked before that was known.
+//! - [`reconcile`]: finding and mending what no webhook brought.
 //! - [`story`]: the log lines an operator's tools look for.
 
 pub mod event;
 mod mirrored;
 mod owner;
+pub mod reconcile;
+pub mod rule;
 mod settle;
 mod story;
+mod trial;
 
 pub use event::receive;
 pub use owner::{Linked, link};
@@ -27,7 +32,7 @@ use settle::{Home, Task, settle};
 #[derive(Debug, thiserror::Error)]
 pub enum SyncError {
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
     #[error("{doing}: {source}")]
     Stripe { doing: String, source: StripeError },
     /// Others kept changing the record while we tried.
@@ -36,6 +41,15 @@ pub enum SyncError {
     /// The object is not what Stripe documents; sending it again unchanged cannot help.
     #[error("{object}: {problem}")]
     Object { object: String, problem: String },
+}
+
+impl From<StoreError> for SyncError {
+    fn from(error: StoreError) -> SyncError {
+        match error {
+            StoreError::Contended { .. } => SyncError::Contended { object: "records".to_owned() },
+            other => SyncError::Store(other),
+        }
+    }
 }
 
 /// Writes a subscription that was read from Stripe. `user` is who is known to own its customer, when the caller knows.

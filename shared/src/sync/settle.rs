@@ -6,9 +6,11 @@
 //! The usual event needs one transaction and nothing else; everything here beyond that is what to do when it is refused.
 
 use super::mirrored::{Mirrored, mirror_of};
+use super::rule::{Verdict, later_of, weigh};
+use super::trial::TrialPart;
 use super::{SyncError, owner};
 use crate::books::Books;
-use crate::domain::{Card, CustomerId, PaymentMethodId, TrialClaim, UserId};
+use crate::domain::{Card, CustomerId, PaymentMethodId, UserId};
 use crate::store::{AsOf, Change, Commit, EventRecord, Guard, KnownEvent, Outcome, Partition, Refusal, Standing};
 
 /// How often a lost race over one object is run again before the caller is told to come back.
@@ -80,6 +82,7 @@ struct Attempt<'a> {
     claimed_by: Option<UserId>,
     guard: Guard,
     supplements: Vec<Supplement>,
+    trial: TrialPart,
     reads: u32,
 }
 
@@ -89,7 +92,10 @@ pub(super) async fn settle(books: &Books, task: Task) -> Result<Settled, SyncErr
     for _ in 0..MAX_ROUNDS {
         let (parts, changes) = attempt.changes();
         let outcome = match books.store().commit(changes).await? {
-            Commit::Landed => Some(attempt.outcome_when_landed()),
+            Commit::Landed => {
+                attempt.trial.tell(&attempt.partition);
+                Some(attempt.outcome_when_landed())
+            }
             Commit::Refused(refusals) => attempt.answer(&parts, &refusals).await?,
         };
         if let Some(outcome) = outcome {
@@ -109,8 +115,17 @@ impl<'a> Attempt<'a> {
         };
         let supplements = supplements_of(&task);
         let arrived_as_of = task.as_of.clone();
-        let mut attempt =
-            Attempt { books, task, arrived_as_of, partition, claimed_by, guard: Guard::Newer, supplements, reads: 0 };
+        let mut attempt = Attempt {
+            books,
+            task,
+            arrived_as_of,
+            partition,
+            claimed_by,
+            guard: Guard::Newer,
+            supplements,
+            trial: TrialPart::Claim,
+            reads: 0,
+        };
         attempt.distrust_the_future().await?;
         Ok(attempt)
     }
@@ -148,7 +163,7 @@ impl<'a> Attempt<'a> {
                 },
             );
         }
-        if let Some(change) = self.trial() {
+        if let Some(change) = self.trial.change(&self.partition, self.task.mirrored.subscription()) {
             add(Part::Trial, change);
         }
         for (index, supplement) in self.supplements.iter().enumerate() {
@@ -158,15 +173,6 @@ impl<'a> Attempt<'a> {
             add(Part::Event, Change::Event(EventRecord { outcome: self.outcome_when_landed(), ..event.clone() }));
         }
         (parts, changes)
-    }
-
-    /// The user's trial is spent by any subscription that has one.
-    fn trial(&self) -> Option<Change> {
-        let Partition::User(user) = &self.partition else { return None };
-        let subscription = self.task.mirrored.subscription()?;
-        let first_trial_at = subscription.trial_start_at?;
-        let claim = TrialClaim { first_trial_at, subscription: Some(subscription.id.clone()) };
-        Some(Change::Trial { user: user.clone(), claim })
     }
 
     fn outcome_when_landed(&self) -> Outcome {
@@ -189,6 +195,17 @@ impl<'a> Attempt<'a> {
         if let Some(refusal) = of(Part::Object) {
             return self.weigh(refusal.standing()?).await;
         }
+        if let Some(refusal) = of(Part::Trial) {
+            self.trial = match self.trial {
+                TrialPart::Claim => {
+                    let subscription = self.task.mirrored.subscription();
+                    TrialPart::after_refusal(self.books, refusal.trial()?, subscription).await?
+                }
+                // On record already.
+                TrialPart::Second(_) | TrialPart::Known => TrialPart::Known,
+            };
+            return Ok(None);
+        }
         for (index, part) in parts.iter().enumerate() {
             if let Part::Supplement(supplement) = part
                 && refusals.iter().any(|refusal| refusal.index == index)
@@ -200,15 +217,8 @@ impl<'a> Attempt<'a> {
         Ok(None)
     }
 
-    /// The event was dealt with before: by this very delivery, whose answer from the table was lost, or by another.
     fn known_event(&self, known: Option<KnownEvent>) -> Outcome {
-        let ours = self.task.event.as_ref().map(|event| event.delivery.as_str());
-        match known {
-            Some(KnownEvent { delivery: Some(delivery), outcome: Some(outcome) }) if Some(&*delivery) == ours => {
-                outcome
-            }
-            _ => Outcome::Duplicate,
-        }
+        KnownEvent::outcome_of(known, self.task.event.as_ref().map(|event| event.delivery.as_str()))
     }
 
     async fn find_owner(&mut self, refusal: &Refusal) -> Result<(), SyncError> {
@@ -225,8 +235,9 @@ impl<'a> Attempt<'a> {
             }
             None => Partition::Customer(customer),
         };
-        // Another partition holds another record: what was learnt of the old one does not count.
+        // Another partition holds other records: what was learnt of the old ones does not count.
         self.guard = Guard::Newer;
+        self.trial = TrialPart::Claim;
         Ok(())
     }
 
@@ -237,16 +248,19 @@ impl<'a> Attempt<'a> {
             self.guard = Guard::Newer;
             return Ok(None);
         };
-        let is_final = self.task.mirrored.is_final();
-        if is_final && !stored.is_final {
-            self.guard = Guard::Unchanged(Some(stored.version));
-            self.task.as_of = later_of(&self.task.as_of, &stored.as_of);
-            return Ok(None);
+        match weigh(&self.arrived_as_of, self.task.mirrored.is_final(), &stored) {
+            Verdict::Stale => self.stale().await.map(Some),
+            Verdict::Overwrite => {
+                self.guard = Guard::Unchanged(Some(stored.version));
+                self.task.as_of = later_of(&self.task.as_of, &stored.as_of);
+                Ok(None)
+            }
+            Verdict::Ask => self.ask(&stored).await.map(|()| None),
         }
-        let is_older = self.arrived_as_of.until < stored.as_of.from;
-        if is_older || (stored.is_final && !is_final) {
-            return self.stale().await.map(Some);
-        }
+    }
+
+    /// Reads the object from Stripe, to be written if the stored version still stands.
+    async fn ask(&mut self, stored: &Standing) -> Result<(), SyncError> {
         self.reads += 1;
         if self.reads > MAX_READS {
             return Err(SyncError::Contended { object: self.task.mirrored.name() });
@@ -270,7 +284,7 @@ impl<'a> Attempt<'a> {
                 self.task.as_of = bounds;
             }
         }
-        Ok(None)
+        Ok(())
     }
 
     async fn stale(&self) -> Result<Outcome, SyncError> {
@@ -360,10 +374,4 @@ fn supplements_of(task: &Task) -> Vec<Supplement> {
         Some(payment_method) => Supplement::CardIsKnown(payment_method.clone()),
         None => Supplement::MirrorIsKnown(subscription.customer.clone()),
     }]
-}
-
-/// A stamp that covers both: what is older than its `from` is surely older than the record.
-fn later_of(one: &AsOf, other: &AsOf) -> AsOf {
-    let source = if other.until > one.until { &other.source } else { &one.source };
-    AsOf { from: one.from.max(other.from), until: one.until.max(other.until), source: source.clone() }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::api::given::{Given, check_email, check_url, fresh_metadata};
+use crate::api::given::{Given, check_bounds, check_email, check_url, fresh_metadata};
 use crate::api::{Call, Reply, expand, lists, prices};
 use crate::engine::checkout;
 use crate::engine::jobs::Task;
@@ -13,7 +13,9 @@ use crate::values::{int, items, owned, text};
 
 const SHORTEST_SECONDS: i64 = 30 * 60;
 const LONGEST_SECONDS: i64 = 24 * 3_600;
-/// A trial that ends at a date must last two days.
+/// No trial lasts longer than five years.
+pub(crate) const LONGEST_TRIAL_SECONDS: i64 = 5 * 365 * 86_400;
+/// In Checkout a trial that ends at a date must last two days.
 const SHORTEST_TRIAL_SECONDS: i64 = 48 * 3_600;
 
 pub(crate) fn create(call: &mut Call) -> Reply {
@@ -107,6 +109,7 @@ fn check_trial(given: &Given, now: i64) -> Result<(), ApiError> {
             let message = "The `trial_end` date has to be at least 2 days in the future.";
             Err(ApiError::invalid("subscription_data[trial_end]", message))
         }
+        (_, Some(end)) => check_bounds("subscription_data[trial_end]", end, 0..=now + LONGEST_TRIAL_SECONDS),
         _ => Ok(()),
     }
 }
@@ -133,14 +136,7 @@ fn lines(call: &mut Call) -> Result<Vec<Value>, ApiError> {
         let quantity = line["quantity"]
             .as_i64()
             .ok_or_else(|| ApiError::missing_param(&format!("line_items[{index}][quantity]")))?;
-        if quantity < 1 {
-            let name = format!("line_items[{index}][quantity]");
-            return Err(ApiError::coded(
-                "parameter_invalid_integer",
-                Some(&name),
-                "This value must be greater than or equal to 1.",
-            ));
-        }
+        prices::check_quantity(quantity, &format!("line_items[{index}][quantity]"), 1)?;
         lines.push(json!({ "id": call.tx.id("li_1"), "price": price, "quantity": quantity }));
     }
     Ok(lines)
@@ -200,6 +196,7 @@ pub(crate) fn retrieve(call: &mut Call) -> Reply {
 }
 
 pub(crate) fn list(call: &mut Call) -> Reply {
+    lists::check_customer(call.tx, &call.given)?;
     let given = &call.given;
     let email = given.text("customer_details.email");
     let found = call.tx.world.all(Kind::Session).newest_first().filter(|session| {

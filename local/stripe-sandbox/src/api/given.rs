@@ -1,5 +1,7 @@
 //! The checked parameters of a request, and how they are written on objects.
 
+use std::ops::RangeInclusive;
+
 use serde_json::{Map, Value, json};
 
 use crate::errors::ApiError;
@@ -103,6 +105,18 @@ pub(crate) fn address(sent: &Value) -> Value {
         json!({ "city": null, "country": null, "line1": null, "line2": null, "postal_code": null, "state": null });
     overlay(&mut address, sent);
     address
+}
+
+/// Refuses a number outside Stripe's bounds.
+pub(crate) fn check_bounds(param: &str, number: i64, bounds: RangeInclusive<i64>) -> Result<(), ApiError> {
+    let message = match number {
+        number if number < *bounds.start() => {
+            format!("This value must be greater than or equal to {}.", bounds.start())
+        }
+        number if number > *bounds.end() => format!("This value must be less than or equal to {}.", bounds.end()),
+        _ => return Ok(()),
+    };
+    Err(ApiError::coded("parameter_invalid_integer", Some(param), message))
 }
 
 /// Refuses what is not an http(s) address.

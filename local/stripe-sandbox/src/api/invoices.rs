@@ -23,6 +23,7 @@ pub(crate) fn update(call: &mut Call) -> Reply {
 }
 
 pub(crate) fn list(call: &mut Call) -> Reply {
+    lists::check_customer(call.tx, &call.given)?;
     let subscription = call.given.text("subscription");
     let found = call.tx.world.all(Kind::Invoice).newest_first().filter(|invoice| {
         lists::created(invoice, &call.given)

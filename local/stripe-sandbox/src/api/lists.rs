@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 use crate::api::given::Given;
 use crate::errors::ApiError;
+use crate::state::Kind;
+use crate::tx::Tx;
 use crate::values::{int, text};
 
 /// `limit`, 1 to 100, 10 by default.
@@ -69,6 +71,14 @@ pub(crate) fn in_range(value: i64, filter: Option<&Value>) -> bool {
 /// Whether an object's field equals the parameter of the same name, when that was sent.
 pub(crate) fn equals(object: &Value, given: &Given, name: &str) -> bool {
     given.get(name).is_none_or(|wanted| object[name] == *wanted)
+}
+
+/// Refuses a `customer` filter that names nobody; a deleted customer's objects can still be listed.
+pub(crate) fn check_customer(tx: &Tx, given: &Given) -> Result<(), ApiError> {
+    match given.text("customer") {
+        Some(id) if !tx.world.deleted_customers.contains(id) => tx.at_param(Kind::Customer, id, "customer").map(|_| ()),
+        _ => Ok(()),
+    }
 }
 
 /// Whether `created` passes.

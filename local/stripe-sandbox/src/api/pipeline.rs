@@ -17,7 +17,7 @@ use crate::api::given::Given;
 use crate::api::routes::{self, Route};
 use crate::api::{Call, expand};
 use crate::app::App;
-use crate::clock::{http_date, wall_millis};
+use crate::clock::wall_millis;
 use crate::connection::Link;
 use crate::errors::ApiError;
 use crate::events::{is_before_basil, to_old_shape};
@@ -59,7 +59,11 @@ pub(crate) async fn serve(
     request: Request,
 ) -> Response {
     let work = tokio::spawn(answer(app, link, request));
-    work.await.unwrap_or_else(|_| Response::new(Body::from("the sandbox failed")))
+    work.await.unwrap_or_else(|_| {
+        let mut response = Response::new(Body::from("the sandbox itself failed: see its log"));
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        response
+    })
 }
 
 async fn answer(app: Arc<App>, link: Link, request: Request) -> Response {
@@ -68,8 +72,9 @@ async fn answer(app: Arc<App>, link: Link, request: Request) -> Response {
     let mut request = read(&parts, &String::from_utf8_lossy(&body));
     let result = process(&app, &link, &parts.headers, &mut request).await;
     let answer = result.unwrap_or_else(|error| refusal(&app, &request, &error));
-    log(&app, &request, answer.status);
-    reply(&app, &request, answer)
+    // A caller that was cut off saw no status.
+    log(&app, &request, if link.is_reset() { 0 } else { answer.status });
+    reply(&request, answer)
 }
 
 fn read(parts: &Parts, body: &str) -> ApiRequest {
@@ -103,6 +108,7 @@ async fn process(app: &App, link: &Link, headers: &HeaderMap, request: &mut ApiR
         return Err(ApiError::server_error());
     }
     check_content_type(headers)?;
+    check_version(&request.version)?;
     let params = app.schema.read(&format!("{} {}", route.method, route.path), &request.form)?;
     request.params = without_secrets(params.clone());
     let key = request.idempotency_key.clone().filter(|_| request.method == "POST");
@@ -147,13 +153,7 @@ async fn execute(
         Some((ApiFaultKind::ServerError, _)) => return Err(ApiError::server_error()),
         _ => {}
     }
-    let cause = Cause {
-        request_id: Some(request.id.clone()),
-        idempotency_key: request
-            .idempotency_key
-            .clone()
-            .or_else(|| Some(uuid_like()).filter(|_| request.method == "POST")),
-    };
+    let cause = Cause { request_id: Some(request.id.clone()), idempotency_key: request.idempotency_key.clone() };
     let given = Given(params);
     let expands = given.texts("expand");
     let path = request.path.trim_end_matches('/').to_owned();
@@ -166,12 +166,6 @@ async fn execute(
         Some(ApiFaultKind::ServerErrorAfterCommit) => Err(ApiError::server_error()),
         _ => result.map(|body| in_version(body, &request.version)),
     }
-}
-
-/// Stripe's clients send a key of their own making when none is given.
-fn uuid_like() -> String {
-    let part = |length| random_text(length).to_lowercase();
-    format!("{}-{}-{}-{}-{}", part(8), part(4), part(4), part(4), part(12))
 }
 
 async fn sleep(ms: u64) {
@@ -204,6 +198,16 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
         return Err(ApiError::refused(message));
     }
     Ok(())
+}
+
+/// `2026-09-30.endive`: a date, and since 2024 a name.
+fn check_version(version: &str) -> Result<(), ApiError> {
+    let (date, name) = version.split_once('.').unwrap_or((version, "name"));
+    let is_date = date.len() == 10 && date.bytes().all(|letter| letter.is_ascii_digit() || letter == b'-');
+    if is_date && !name.is_empty() {
+        return Ok(());
+    }
+    Err(ApiError::refused(format!("Invalid Stripe API version: {version}.")))
 }
 
 /// What the idempotency key keeps: successes, declines and server errors; not what was refused before it began.
@@ -250,7 +254,7 @@ fn log(app: &App, request: &ApiRequest, status: u16) {
     });
 }
 
-fn reply(app: &App, request: &ApiRequest, answer: Answer) -> Response {
+fn reply(request: &ApiRequest, answer: Answer) -> Response {
     let mut response = Response::new(Body::from(answer.body));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
@@ -261,7 +265,6 @@ fn reply(app: &App, request: &ApiRequest, answer: Answer) -> Response {
     };
     set("content-type", "application/json");
     set("cache-control", "no-cache, no-store");
-    set("date", &http_date(app.clock.now()));
     set("request-id", &request.id);
     set("stripe-version", &request.version);
     if let Some(key) = request.idempotency_key.as_deref().filter(|_| request.method == "POST") {

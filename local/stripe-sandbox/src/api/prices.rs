@@ -2,13 +2,16 @@
 
 use serde_json::{Value, json};
 
-use crate::api::given::{Given, fresh_metadata};
+use crate::api::given::{Given, check_bounds, fresh_metadata};
 use crate::api::{Call, Reply, lists, search};
 use crate::errors::ApiError;
 use crate::objects::catalogue::{self, NewPrice};
 use crate::state::Kind;
 use crate::tx::Tx;
 use crate::values::{owned, text};
+
+/// Stripe takes eight digits.
+const MAX_AMOUNT: i64 = 99_999_999;
 
 pub(crate) fn create(call: &mut Call) -> Reply {
     let given = call.given.clone();
@@ -17,6 +20,21 @@ pub(crate) fn create(call: &mut Call) -> Reply {
     given.merge_metadata(&mut price);
     free_lookup_key(call, None)?;
     Ok(call.tx.create(Kind::Price, price, "price.created"))
+}
+
+/// Three years, in intervals.
+fn longest(interval: &str) -> i64 {
+    match interval {
+        "day" => 1_095,
+        "week" => 156,
+        "year" => 3,
+        _ => 36,
+    }
+}
+
+/// The quantity of a line, within Stripe's bounds.
+pub(crate) fn check_quantity(quantity: i64, param: &str, least: i64) -> Result<i64, ApiError> {
+    check_bounds(param, quantity, least..=999_999).map(|()| quantity)
 }
 
 /// A price from `currency`, `product` or `product_data`, `unit_amount` and `recurring`; not stored yet.
@@ -30,16 +48,13 @@ pub(crate) fn build(tx: &mut Tx, given: &Given) -> Reply {
     }
     let decimal = given.text("unit_amount_decimal").and_then(|amount| amount.parse::<i64>().ok());
     let amount = given.int("unit_amount").or(decimal).ok_or_else(|| ApiError::missing_param("unit_amount"))?;
-    if amount < 0 {
-        return Err(ApiError::coded(
-            "parameter_invalid_integer",
-            Some("unit_amount"),
-            "This value must be greater than or equal to 0.",
-        ));
-    }
-    let product = product_of(tx, given)?;
+    check_bounds("unit_amount", amount, 0..=MAX_AMOUNT)?;
     let every =
         given.text("recurring.interval").map(|interval| (interval, given.int("recurring.interval_count").unwrap_or(1)));
+    if let Some((interval, count)) = every {
+        check_bounds("recurring[interval_count]", count, 1..=longest(interval))?;
+    }
+    let product = product_of(tx, given)?;
     let id = tx.id("price_1");
     let new = NewPrice { id: &id, product: &product, currency: &currency, unit_amount: amount, every };
     Ok(catalogue::price(&new, tx.livemode(), tx.now))

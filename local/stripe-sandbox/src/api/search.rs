@@ -58,13 +58,17 @@ pub(crate) fn run(tx: &Tx, kind: Kind, given: &Given, url: &str) -> Result<Value
     };
     let to = (from + limit).min(found.len());
     let has_more = to < found.len();
-    Ok(json!({
+    let mut page = json!({
         "object": "search_result",
         "data": found.get(from..to).unwrap_or_default(),
         "has_more": has_more,
         "next_page": has_more.then(|| to.to_string()),
         "url": url,
-    }))
+    });
+    if given.texts("expand").iter().any(|name| name == "total_count") {
+        page["total_count"] = json!(found.len());
+    }
+    Ok(page)
 }
 
 /// The object as the index has it: what was written within the lag still looks as before, or is missing.

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::api::given::{Given, fresh_metadata};
+use crate::api::checkout_sessions::LONGEST_TRIAL_SECONDS;
+use crate::api::given::{Given, check_bounds, fresh_metadata};
 use crate::api::{Call, Reply, lists, payment_methods, prices, search};
 use crate::engine::jobs::Task;
 use crate::engine::subscribe::{self, Order, is_alive, period_end, period_start};
@@ -62,7 +63,9 @@ fn lines(call: &mut Call) -> Result<Vec<(Value, i64)>, ApiError> {
     }
     let mut lines = Vec::new();
     for (index, item) in sent.iter().enumerate() {
-        lines.push((item_price(call, item, index)?, item["quantity"].as_i64().unwrap_or(1)));
+        let quantity = item["quantity"].as_i64().unwrap_or(1);
+        prices::check_quantity(quantity, &format!("items[{index}][quantity]"), 0)?;
+        lines.push((item_price(call, item, index)?, quantity));
     }
     Ok(lines)
 }
@@ -86,12 +89,15 @@ fn trial_end(given: &Given, now: i64) -> Result<Option<i64>, ApiError> {
         (Some(Value::Number(end)), None) if end.as_i64().is_some_and(|end| end <= now) => {
             Err(ApiError::invalid("trial_end", "Invalid timestamp: can only be specified in the future"))
         }
-        (Some(end), None) => Ok(end.as_i64()),
-        (None, Some(days)) if days < 0 => {
-            Err(ApiError::invalid("trial_period_days", "Invalid trial_period_days: must not be negative"))
+        (Some(end), None) => {
+            check_bounds("trial_end", end.as_i64().unwrap_or(now), 0..=now + LONGEST_TRIAL_SECONDS)?;
+            Ok(end.as_i64())
         }
         (None, Some(0)) | (None, None) => Ok(None),
-        (None, Some(days)) => Ok(Some(now + days * 86_400)),
+        (None, Some(days)) => {
+            check_bounds("trial_period_days", days, 0..=730)?;
+            Ok(Some(now + days * 86_400))
+        }
     }
 }
 
@@ -100,6 +106,7 @@ pub(crate) fn retrieve(call: &mut Call) -> Reply {
 }
 
 pub(crate) fn list(call: &mut Call) -> Reply {
+    lists::check_customer(call.tx, &call.given)?;
     let given = &call.given;
     let status = given.text("status");
     let price = given.text("price");
@@ -245,10 +252,11 @@ fn changed_items(call: &mut Call, before: &Value) -> Result<Option<Vec<Value>>, 
     }
     let mut after = items(&before["items"]["data"]).to_vec();
     for (index, change) in sent.iter().enumerate() {
+        let quantity = change["quantity"].as_i64().unwrap_or(1);
+        prices::check_quantity(quantity, &format!("items[{index}][quantity]"), 0)?;
         let Some(id) = change["id"].as_str() else {
             let price = item_price(call, change, index)?;
             let period = Period { start: period_start(before), end: period_end(before) };
-            let quantity = change["quantity"].as_i64().unwrap_or(1);
             after.push(object::item(&call.tx.id("si_"), text(&before["id"]), &price, quantity, period, call.tx.now));
             continue;
         };
@@ -264,7 +272,7 @@ fn changed_items(call: &mut Call, before: &Value) -> Result<Option<Vec<Value>>, 
             after[at]["plan"] = crate::objects::catalogue::plan(&price);
             after[at]["price"] = price;
         }
-        if let Some(quantity) = change["quantity"].as_i64() {
+        if change["quantity"].is_i64() {
             after[at]["quantity"] = json!(quantity);
         }
     }
@@ -283,6 +291,8 @@ pub(crate) fn resume(call: &mut Call) -> Reply {
     }
     cycle::start_paying_now(call.tx, &id, "subscription_update");
     let resumed = call.tx.at_path(Kind::Subscription, &id)?;
-    call.tx.emit("customer.subscription.resumed", &resumed, None);
+    if resumed["status"] == "active" {
+        call.tx.emit("customer.subscription.resumed", &resumed, None);
+    }
     Ok(resumed)
 }

@@ -64,7 +64,8 @@ struct Step {
 /// `POST /_sandbox/advance`.
 pub(super) async fn advance(State(app): State<Arc<App>>, bytes: Bytes) -> Answer {
     let step: Step = body(&bytes)?;
-    let seconds = step.days * 86_400 + step.hours * 3_600 + step.minutes * 60 + step.seconds;
+    let parts = [(step.days, 86_400), (step.hours, 3_600), (step.minutes, 60), (step.seconds, 1)];
+    let seconds = parts.iter().fold(0_i64, |sum, (amount, size)| sum.saturating_add(amount.saturating_mul(*size)));
     if !(0..=20 * 366 * 86_400).contains(&seconds) {
         return Err(ApiError::refused("The clock moves forward only, by at most twenty years.").into());
     }

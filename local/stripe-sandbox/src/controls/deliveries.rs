@@ -114,7 +114,7 @@ fn summary(app: &App, sent: &[u64]) -> Value {
     })
 }
 
-/// `GET /_sandbox/deliveries`: open ones, then finished ones, newest first.
+/// `GET /_sandbox/deliveries`: open and recent ones, newest first.
 pub(super) async fn list(State(app): State<Arc<App>>) -> Json<Value> {
     let state = app.lock();
     Json(json!({ "deliveries": state.deliveries.listed() }))

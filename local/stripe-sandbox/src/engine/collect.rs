@@ -121,6 +121,7 @@ fn revive(tx: &mut Tx, invoice: &Value) {
     tx.change(Kind::Subscription, &id, "customer.subscription.updated", |sub| {
         let revives = match text(&sub["status"]) {
             "incomplete" => true,
+            "paused" => is_latest,
             "past_due" | "unpaid" => is_latest || !still_owes,
             _ => false,
         };

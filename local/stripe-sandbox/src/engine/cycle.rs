@@ -93,7 +93,8 @@ fn begin_period(subscription: &mut Value, period: Period) {
     }
 }
 
-/// A trial ended by hand, or a paused subscription resumed: a new period from now, charged at once.
+/// A trial ended by hand, or a paused subscription resumed: a new period from now, charged at once. A paused one stays
+/// paused until it is paid.
 pub(crate) fn start_paying_now(tx: &mut Tx, id: &str, reason: &str) {
     let now = tx.now;
     let Some(subscription) = tx.find(Kind::Subscription, id).cloned() else {
@@ -106,7 +107,9 @@ pub(crate) fn start_paying_now(tx: &mut Tx, id: &str, reason: &str) {
     let invoice = invoices::create_now(tx, &upcoming, reason);
     tx.change(Kind::Subscription, id, "customer.subscription.updated", |sub| {
         set_period(sub, period);
-        sub["status"] = json!("active");
+        if sub["status"] == "trialing" {
+            sub["status"] = json!("active");
+        }
         sub["billing_cycle_anchor"] = json!(now);
         sub["latest_invoice"] = json!(invoice);
         if sub["trial_end"].as_i64().is_some_and(|end| end > now) {

@@ -197,7 +197,7 @@ fn form(view: &View, error: Option<&ApiError>) -> Markup {
                     Some(email) => input id="email" name="email" type="email" value=(email) readonly;,
                     None => input id="email" name="email" type="email" required autocomplete="off";,
                 }
-                (card_fields(language))
+                (card_fields(language, view.session["payment_method_collection"] != "if_required"))
                 label for="name" { (language.pick("Nome no cartão", "Name on card")) }
                 input id="name" name="name" autocomplete="off";
                 button.wide { @if trial_days(view).is_some() { (language.pick("Iniciar teste", "Start trial")) } @else { (language.pick("Assinar", "Subscribe")) } }

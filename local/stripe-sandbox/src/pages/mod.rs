@@ -97,11 +97,11 @@ fn see_other(url: &str) -> Response {
     }
 }
 
-/// The fields of a card, and the test cards that fill them.
-fn card_fields(language: Language) -> Markup {
+/// The fields of a card (needed or not), and the test cards that fill them.
+fn card_fields(language: Language, is_required: bool) -> Markup {
     html! {
         label for="card" { (language.pick("Número do cartão", "Card number")) }
-        input id="card" name="card" value="4242424242424242" inputmode="numeric" autocomplete="off" required;
+        input id="card" name="card" value="4242 4242 4242 4242" inputmode="numeric" autocomplete="off" required[is_required];
         div.pair {
             div {
                 label for="expiry" { (language.pick("Validade", "Expiry")) }
@@ -116,7 +116,7 @@ fn card_fields(language: Language) -> Markup {
             summary { (language.pick("Cartões de teste", "Test cards")) }
             div.tiles {
                 @for card in &TEST_CARDS {
-                    button.tile type="button" data-card=(card.number) {
+                    button.tile type="button" data-card=(grouped(card.number)) {
                         code { (grouped(card.number)) }
                         span.soft { (card.brand) " · " (behaviour(language, card.behaviour)) }
                     }
@@ -127,8 +127,15 @@ fn card_fields(language: Language) -> Markup {
 }
 
 fn grouped(number: &str) -> String {
-    let digits: Vec<char> = number.chars().collect();
-    digits.chunks(4).map(|four| four.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
+    let ends: &[usize] = if number.len() == 15 { &[4, 10] } else { &[4, 8, 12] };
+    let mut text = String::new();
+    for (at, digit) in number.chars().enumerate() {
+        if ends.contains(&at) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 fn behaviour(language: Language, behaviour: Behaviour) -> &'static str {

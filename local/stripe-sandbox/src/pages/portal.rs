@@ -293,7 +293,7 @@ fn card_section(view: &View) -> Markup {
             details {
                 summary { (language.pick("Trocar cartão", "Change card")) }
                 form method="post" action={ "/p/session/" (text(&view.session["id"])) "/card" } {
-                    (card_fields(language))
+                    (card_fields(language, true))
                     button.wide { (language.pick("Salvar cartão", "Save card")) }
                 }
             }

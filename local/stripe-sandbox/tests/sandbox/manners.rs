@@ -129,3 +129,115 @@ async fn events_are_listed_newest_first() {
     world.advance(31).await;
     assert_eq!(world.get("/v1/events/evt_x").await.error().2, "resource_missing");
 }
+
+#[tokio::test]
+async fn wild_numbers_are_refused() {
+    let world = World::start().await;
+    let customer = world.customer().await;
+    let huge = i64::MAX;
+    let subscribe = format!("customer={customer}&items[0][price]=price_caixahub_premium_monthly");
+    let price = "currency=brl&product=prod_caixahub_premium&recurring[interval]=month";
+    let cases = [
+        ("/v1/subscriptions", format!("{subscribe}&trial_period_days={huge}")),
+        ("/v1/subscriptions", format!("{subscribe}&trial_period_days=-1")),
+        ("/v1/subscriptions", format!("{subscribe}&trial_end={huge}")),
+        ("/v1/subscriptions", format!("{subscribe}&trial_end=99999999999999999999")),
+        ("/v1/subscriptions", format!("{subscribe}&items[0][quantity]={huge}&trial_period_days=1")),
+        ("/v1/prices", format!("{price}&unit_amount={huge}")),
+        ("/v1/prices", format!("{price}&unit_amount=-1")),
+        ("/v1/prices", format!("{price}&unit_amount=1&recurring[interval_count]={huge}")),
+    ];
+    for (path, form) in cases {
+        assert_eq!(world.post(path, &form).await.error().2, "parameter_invalid_integer", "{form}");
+    }
+    assert_eq!(world.control("POST", "/advance", json!({"days": huge})).await.status, 400);
+    assert_eq!(world.control("POST", "/advance", json!({"seconds": -1})).await.status, 400);
+    assert_eq!(world.control("POST", "/advance", json!({"weeks": 1})).await.status, 400);
+}
+
+#[tokio::test]
+async fn no_body_makes_an_operation_fall_over() {
+    let world = World::start().await;
+    let (customer, subscription) =
+        world.subscriber("&subscription_data[trial_period_days]=7", crate::support::CARD).await;
+    let invoice = world.subscription(&subscription).await["latest_invoice"].as_str().unwrap().to_owned();
+    let method = world.subscription(&subscription).await["default_payment_method"].as_str().unwrap().to_owned();
+    let paths = [
+        "/v1/customers".into(),
+        format!("/v1/customers/{customer}"),
+        "/v1/products".into(),
+        "/v1/products/prod_caixahub_premium".into(),
+        "/v1/prices".into(),
+        "/v1/prices/price_caixahub_premium_monthly".into(),
+        "/v1/checkout/sessions".into(),
+        "/v1/billing_portal/sessions".into(),
+        "/v1/billing_portal/configurations".into(),
+        "/v1/subscriptions".into(),
+        format!("/v1/subscriptions/{subscription}"),
+        format!("/v1/subscriptions/{subscription}/resume"),
+        format!("/v1/invoices/{invoice}"),
+        format!("/v1/invoices/{invoice}/pay"),
+        format!("/v1/invoices/{invoice}/void"),
+        "/v1/payment_methods".into(),
+        format!("/v1/payment_methods/{method}"),
+        format!("/v1/payment_methods/{method}/detach"),
+        "/v1/webhook_endpoints".into(),
+    ];
+    let bodies = [
+        "",
+        "=",
+        "&&&",
+        "a[b[c]]=d",
+        "expand=x",
+        "expand[]=a.b.c.d.e.f",
+        "metadata=x",
+        "metadata[a][b]=c",
+        "items=1",
+        "items[0]=1",
+        "items[][price]=",
+        "line_items[0][price][x]=1",
+        "customer[]=1",
+        "name=%FF%FE&email=%00@x.y",
+        "trial_end=never",
+        "cancel_at=-1",
+        "features=1",
+        "features[x][y]=z",
+        "enabled_events=*",
+        "url[]=x",
+        "card=4242",
+        "type=boleto",
+        "recurring=month",
+        "address=",
+        "[x]=y",
+        "][=y",
+    ];
+    for path in &paths {
+        for body in bodies {
+            let request = world.http.post(format!("{}{path}", world.base)).bearer_auth(TEST_KEY);
+            let reply =
+                request.header("content-type", "application/x-www-form-urlencoded").body(body).send().await.unwrap();
+            assert!(reply.status().as_u16() < 500, "{path} {body}");
+            assert!(reply.json::<serde_json::Value>().await.is_ok(), "{path} {body}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn sixty_four_at_once_with_one_key_make_one_customer() {
+    let world = std::sync::Arc::new(World::start().await);
+    let calls: Vec<_> = (0..64)
+        .map(|_| {
+            let world = std::sync::Arc::clone(&world);
+            tokio::spawn(async move {
+                world.send("POST", "/v1/customers", "name=Ana", TEST_KEY, &[("idempotency-key", "race")]).await.status
+            })
+        })
+        .collect();
+    for call in calls {
+        assert!(matches!(call.await.unwrap(), 200 | 409));
+    }
+    assert_eq!(world.get("/v1/customers").await.body["data"].as_array().unwrap().len(), 1);
+    let event = id(&world.get("/v1/events").await.body["data"][0]);
+    let sent = world.control("POST", "/deliver", json!({"duplicate": [event], "copies": 64})).await;
+    assert_eq!(sent.body["delivered"], 64);
+}

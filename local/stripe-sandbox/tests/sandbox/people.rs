@@ -29,6 +29,15 @@ async fn customers_are_found_by_list_and_search() {
     let found = world.get("/v1/customers/search?query=metadata%5B%27user_id%27%5D%3A%2742%27").await.body;
     assert_eq!((found["object"].as_str(), id(&found["data"][0])), (Some("search_result"), customer));
     assert_eq!(world.get("/v1/customers/search?query=hello").await.status, 400);
+
+    let all = "/v1/customers/search?query=email~%22example%22&limit=1&expand[]=total_count";
+    let first = world.get(all).await.body;
+    assert_eq!((first["total_count"].as_i64(), first["has_more"].as_bool()), (Some(2), Some(true)));
+    let second = world.get(&format!("{all}&page={}", first["next_page"].as_str().unwrap())).await.body;
+    assert_eq!(
+        (second["data"][0]["email"].as_str(), second["has_more"].as_bool()),
+        (Some("ana@example.com"), Some(false))
+    );
 }
 
 #[tokio::test]

@@ -145,6 +145,9 @@ async fn a_trial_without_a_card_does_what_its_settings_say() {
         assert_eq!(world.subscription(&subscription).await["status"], status);
         if behavior == "pause" {
             world.received("customer.subscription.paused", 1).await;
+            world.control("POST", &format!("/customers/{customer}/card"), json!({"card": FAILS_LATER})).await;
+            let unpaid = world.post(&format!("/v1/subscriptions/{subscription}/resume"), "").await.body;
+            assert_eq!(unpaid["status"], "paused");
             world.control("POST", &format!("/customers/{customer}/card"), json!({"card": CARD})).await;
             let resumed =
                 world.post(&format!("/v1/subscriptions/{subscription}/resume"), "billing_cycle_anchor=now").await.body;

@@ -127,7 +127,7 @@ fn any_path() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         6 => prop::sample::select(vec![
             "/", "/", "api", "auth", "banking", ".", "..", "%2e", "%2E", "%252e", "%2f", "%252F", "%5c", "\\", ";", "x", "%61",
-            "%", "%25", "25", "2e", "@", ":", "//", "http:", "evil.example", "?", "#", " ", "%20", "é", "．", "%c0%ae", "%00",
+            "%", "%25", "25", "2e", "@", ":", "//", "http:", "evil.example", "?", "#", " ", "%20", "é", "．", "．．", "／", "%c0%ae", "%00",
         ]).prop_map(str::to_owned),
         1 => "\\PC{1,3}",
     ];
@@ -141,8 +141,10 @@ fn any_spelling() -> impl Strategy<Value = Spelling> {
     prop::sample::select(vec![Spelling::AsSent, Spelling::Decoded])
 }
 
-/// What the most helpful server makes of a path: either slash parts it, parameters go, dot segments are walked.
+/// What the most helpful server makes of a path: Unicode's other dots and slashes are taken for ours, either slash parts
+/// it, parameters go, dot segments are walked.
 fn walked(path: &str) -> Vec<String> {
+    let path = path.replace('．', ".").replace('／', "/");
     let mut segments = VecDeque::new();
     for segment in path.split(['/', '\\']) {
         match segment.split([';', '?', '#']).next().unwrap_or_default().trim() {

@@ -1,0 +1,120 @@
+//! On a schedule: finds and mends what no webhook brought, in both modes, by the webhook's own road.
+
+use std::time::{Duration, Instant};
+
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde::Serialize;
+use serde_json::Value;
+use shared::boot::Core;
+use shared::clock::Clock;
+use shared::config::Misconfigured;
+use shared::domain::Mode;
+use shared::sync::reconcile::{self, Report};
+
+/// Kept free at the end of a run for the last write and the log.
+const RESERVE: Duration = Duration::from_secs(5);
+
+/// What a run found, by mode; a mode without a usable secret is left out.
+#[derive(Debug, Serialize, PartialEq, Eq)]
+pub struct Summary {
+    pub mode: &'static str,
+    pub events_seen: u64,
+    pub events_healed: u64,
+    pub events_failed: u64,
+    pub webhook_lag_seconds: i64,
+    pub drift_checked: u64,
+    pub drift_repaired: u64,
+    pub endpoint_disabled: u64,
+    pub is_complete: bool,
+}
+
+/// A run that could not be finished: the schedule tries again, and the alarm on errors tells.
+#[derive(Debug)]
+pub struct Unfinished(String);
+
+impl std::fmt::Display for Unfinished {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unfinished {}
+
+/// Runs the Lambda runtime until the environment is shut down.
+pub async fn serve(core: Result<Core, Misconfigured>) -> Result<(), lambda_runtime::Error> {
+    let core = &core;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
+        let summaries = Box::pin(run(core, Instant::now() + time_left(event.context.deadline))).await;
+        summaries.map_err(|unfinished| lambda_runtime::Error::from(unfinished.to_string()))
+    }))
+    .await
+}
+
+/// One run over both modes until the deadline.
+///
+/// # Errors
+/// When the environment is incomplete, or a mode could not be gone through; the other mode was all the same.
+pub async fn run(core: &Result<Core, Misconfigured>, deadline: Instant) -> Result<Vec<Summary>, Unfinished> {
+    let core = core.as_ref().map_err(|error| {
+        tracing::error!(variable = error.variable, "Service misconfigured: {error}");
+        Unfinished(error.to_string())
+    })?;
+    let mut summaries = Vec::new();
+    let mut problems = Vec::new();
+    // The mode in use first: it must not wait for the other.
+    let other = if core.config.mode.is_live() { Mode::Test } else { Mode::Live };
+    for mode in [core.config.mode, other] {
+        match run_mode(core, mode, deadline).await {
+            Ok(Some(summary)) => summaries.push(summary),
+            Ok(None) => {}
+            Err(problem) => problems.push(format!("{mode}: {problem}")),
+        }
+    }
+    if problems.is_empty() { Ok(summaries) } else { Err(Unfinished(problems.join("; "))) }
+}
+
+async fn run_mode(core: &Core, mode: Mode, deadline: Instant) -> Result<Option<Summary>, String> {
+    if let Err(error) = core.secrets.get(mode).await {
+        // The mode that is not in use need not be set up yet.
+        return if mode == core.config.mode { Err(error.to_string()) } else { Ok(None) };
+    }
+    let auditor = core.auditor(mode).map_err(|error| error.to_string())?;
+    let report = Box::pin(reconcile::run(&auditor, deadline)).await.map_err(|error| {
+        tracing::error!(%mode, %error, "Reconcile could not be finished");
+        error.to_string()
+    })?;
+    let summary = summary(mode, &report);
+    tracing::info!(
+        mode = summary.mode,
+        events_seen = summary.events_seen,
+        events_healed = summary.events_healed,
+        events_failed = summary.events_failed,
+        webhook_lag_seconds = summary.webhook_lag_seconds,
+        drift_checked = summary.drift_checked,
+        drift_repaired = summary.drift_repaired,
+        endpoint_disabled = summary.endpoint_disabled,
+        is_complete = summary.is_complete,
+        "Reconcile finished"
+    );
+    Ok(Some(summary))
+}
+
+/// `deadline_ms` is Lambda's: milliseconds since 1970.
+fn time_left(deadline_ms: u64) -> Duration {
+    let now_ms = u64::try_from(Clock::default().wall_now().as_millisecond()).unwrap_or(0);
+    Duration::from_millis(deadline_ms.saturating_sub(now_ms)).saturating_sub(RESERVE)
+}
+
+fn summary(mode: Mode, report: &Report) -> Summary {
+    Summary {
+        mode: mode.as_str(),
+        events_seen: report.events_seen,
+        events_healed: report.events_healed,
+        events_failed: report.events_failed,
+        webhook_lag_seconds: report.webhook_lag_seconds,
+        drift_checked: report.drift_checked,
+        drift_repaired: report.drift_repaired,
+        endpoint_disabled: report.endpoint_disabled,
+        is_complete: report.is_complete,
+    }
+}

@@ -1,0 +1,74 @@
+//! Once a day, every subscription of the account against its record.
+
+use std::time::Instant;
+
+use super::{Report, is_over, stripe_failed};
+use crate::books::Auditor;
+use crate::store::{Change, Commit, Outcome, Partition, Progress};
+use crate::stripe::{OwnedSubscription, Snapshot};
+use crate::sync::{SyncError, observe_subscription};
+
+const WALK: &str = "drift";
+const DAY_SECONDS: i64 = 86_400;
+
+/// Whether today's comparison is done.
+pub(super) async fn compare(auditor: &Auditor, deadline: Instant, report: &mut Report) -> Result<bool, SyncError> {
+    let now = auditor.books.clock().business_now().as_second();
+    let mut progress = auditor.books.store().read_progress(WALK).await?;
+    let is_due = progress.walk_began_at.is_some() || now - progress.seen_until >= DAY_SECONDS;
+    if !is_due {
+        return Ok(true);
+    }
+    let began_at = *progress.walk_began_at.get_or_insert(now);
+    loop {
+        if is_over(deadline) {
+            return Ok(false);
+        }
+        let listed = auditor.account.list_subscriptions(None, progress.after.as_deref()).await;
+        let page = listed.map_err(stripe_failed("list subscriptions"))?;
+        for listed in page.value.items {
+            report.drift_checked += 1;
+            match listed.value {
+                Ok(value) => {
+                    let seen = Snapshot { value, seen_from: page.seen_from, seen_until: page.seen_until };
+                    report.drift_repaired += u64::from(repair(auditor, &seen).await?);
+                }
+                Err(problem) => tracing::error!(subscription = listed.id, problem, "A subscription cannot be read"),
+            }
+        }
+        progress.after = page.value.next;
+        if progress.after.is_none() {
+            progress = Progress { seen_until: began_at, walk_began_at: None, after: None, step: progress.step };
+        }
+        progress.step += 1;
+        let step = Change::Progress { walk: WALK, progress: progress.clone() };
+        match auditor.books.store().commit(vec![step]).await? {
+            Commit::Landed if progress.after.is_none() => return Ok(true),
+            Commit::Landed => {}
+            Commit::Refused(_) => return Ok(true),
+        }
+    }
+}
+
+/// Writes the subscription if its record says otherwise. Whether it did.
+async fn repair(auditor: &Auditor, seen: &Snapshot<OwnedSubscription>) -> Result<bool, SyncError> {
+    let store = auditor.books.store();
+    let subscription = &seen.value.subscription;
+    let owner = store.read_owner(&subscription.customer).await?;
+    let is_unlinked = owner.user.is_none() && seen.value.user.is_some();
+    let partition = match owner.user {
+        Some(user) => Partition::User(user),
+        None => Partition::Customer(subscription.customer.clone()),
+    };
+    let stored = store.read_subscription(&partition, &subscription.id).await?;
+    let is_same = stored.is_some_and(|stored| stored.value == *subscription);
+    if is_same && !is_unlinked && !owner.is_join_pending {
+        return Ok(false);
+    }
+    let outcome = Box::pin(observe_subscription(&auditor.books, seen, None)).await?;
+    let is_repaired = matches!(outcome, Outcome::Applied | Outcome::Parked);
+    if is_repaired {
+        tracing::warn!(subscription = %subscription.id, "Repaired a subscription whose record had drifted");
+    }
+    Ok(is_repaired)
+}

@@ -1,0 +1,60 @@
+//! The list of failed events: what succeeds now, or has succeeded since, leaves it.
+
+use std::time::Instant;
+
+use super::{Report, is_over, stripe_failed};
+use crate::books::Auditor;
+use crate::domain::EventId;
+use crate::store::{Change, Commit, FailedEvent, Outcome};
+use crate::sync::{SyncError, event};
+
+/// As many records as one request reads.
+const CHUNK: usize = 100;
+
+pub(super) async fn try_again(auditor: &Auditor, deadline: Instant, report: &mut Report) -> Result<(), SyncError> {
+    let listed = auditor.books.store().read_failed_events().await?;
+    for chunk in listed.chunks(CHUNK) {
+        let ids: Vec<EventId> = chunk.iter().map(|failed| failed.event.clone()).collect();
+        let known = auditor.books.store().read_events(&ids).await?;
+        for failed in chunk {
+            if is_over(deadline) {
+                return Ok(());
+            }
+            let has_failed = |id| known.get(id).is_none_or(|known| known.outcome == Some(Outcome::Failed));
+            if !has_failed(&failed.event) {
+                unlist(auditor, &failed.event).await?;
+            } else if failed.is_hopeless {
+                report.events_failed += 1;
+            } else {
+                try_one(auditor, failed, report).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn try_one(auditor: &Auditor, failed: &FailedEvent, report: &mut Report) -> Result<(), SyncError> {
+    let read = auditor.account.get_event(&failed.event).await;
+    // Stripe forgets events after 30 days; the entry goes by itself after 90.
+    let Some(envelope) = read.map_err(stripe_failed("read a failed event"))? else {
+        report.events_failed += 1;
+        return Ok(());
+    };
+    match Box::pin(event::receive(&auditor.books, &envelope, &super::events::new_delivery())).await {
+        Ok(Outcome::Failed) => report.events_failed += 1,
+        Ok(_) => {
+            report.events_healed += 1;
+            unlist(auditor, &failed.event).await?;
+        }
+        Err(error) => {
+            report.events_failed += 1;
+            tracing::warn!(event = %failed.event, %error, "A failed event failed again");
+        }
+    }
+    Ok(())
+}
+
+async fn unlist(auditor: &Auditor, event: &EventId) -> Result<(), SyncError> {
+    let _: Commit = auditor.books.store().commit(vec![Change::UnlistFailed { event: event.clone() }]).await?;
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! Spending a user's one trial, and what to do when another appears.
+
+use super::SyncError;
+use crate::books::Books;
+use crate::domain::trial::{SecondTrial, TrialAbuseAction, second_trial};
+use crate::domain::{Status, Subscription, TrialClaim, UserId};
+use crate::store::{Change, Partition};
+
+/// What a subscription's transaction says about its user's trial.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum TrialPart {
+    /// It spends the trial; refused when another subscription has spent it.
+    Claim,
+    /// It is a trial too many, and goes on record as one.
+    Second(SecondTrial),
+    /// Another subscription spent the trial and there is nothing (more) to say about this one.
+    Known,
+}
+
+impl TrialPart {
+    pub fn change(&self, partition: &Partition, subscription: Option<&Subscription>) -> Option<Change> {
+        let Partition::User(user) = partition else { return None };
+        let subscription = subscription?;
+        match self {
+            TrialPart::Claim => {
+                let first_trial_at = subscription.trial_start_at?;
+                let claim = TrialClaim { first_trial_at, subscription: Some(subscription.id.clone()) };
+                Some(Change::Trial { user: user.clone(), claim })
+            }
+            TrialPart::Second(second) => Some(Change::SecondTrial { user: user.clone(), second: second.clone() }),
+            TrialPart::Known => None,
+        }
+    }
+
+    /// After the claim was refused by the stored one. With [`TrialAbuseAction::EndTrial`] the second trial has ended at
+    /// Stripe when this answers; if that fails nothing is written and the event comes again.
+    pub async fn after_refusal(
+        books: &Books,
+        stored: Option<TrialClaim>,
+        subscription: Option<&Subscription>,
+    ) -> Result<TrialPart, SyncError> {
+        let Some(stored) = stored else { return Ok(TrialPart::Claim) };
+        let Some(second) = subscription.and_then(|subscription| second_trial(&stored, subscription)) else {
+            return Ok(TrialPart::Known);
+        };
+        if books.trial_abuse_action() == TrialAbuseAction::EndTrial {
+            end(books, &second).await?;
+        }
+        Ok(TrialPart::Second(second))
+    }
+
+    /// Said once, when the record has landed.
+    pub fn tell(&self, partition: &Partition) {
+        if let (TrialPart::Second(second), Partition::User(user)) = (self, partition) {
+            tell_second(user, second);
+        }
+    }
+}
+
+async fn end(books: &Books, second: &SecondTrial) -> Result<(), SyncError> {
+    let failed = |source| SyncError::Stripe { doing: format!("end the trial of {}", second.subscription), source };
+    let now = books.stripe().get_subscription(&second.subscription).await.map_err(failed)?;
+    if now.is_some_and(|seen| seen.value.subscription.status == Status::Trialing) {
+        books.stripe().end_trial(&second.subscription).await.map_err(failed)?;
+        tracing::warn!(subscription = %second.subscription, "Ended a second trial at Stripe");
+    }
+    Ok(())
+}
+
+fn tell_second(user: &UserId, second: &SecondTrial) {
+    let first = second.first.as_ref().map_or("an operator's mark", |first| first.as_str());
+    let subscription = &second.subscription;
+    tracing::error!(%user, %subscription, first, "Second trial of user {user}: {subscription} after {first}");
+}

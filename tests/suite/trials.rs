@@ -1,0 +1,69 @@
+//! One trial per user, for ever; and what happens when another appears all the same.
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use tests::World;
+
+/// A user whose trial is over and canceled, and for whom somebody makes a second one in the Dashboard.
+async fn second_trial(world: &World, user: &str) -> Result<(String, String)> {
+    let token = world.token(user)?;
+    let session = world.checkout(&token).await?;
+    let paid = world.pay(&session, "4242424242424242").await?;
+    let first = paid["subscription_id"].as_str().context("a subscription")?;
+    let customer = paid["customer"].as_str().context("a customer")?;
+    let price = stripe_sandbox::DEFAULT_PRICE_ID;
+    let form = format!("customer={customer}&items[0][price]={price}&trial_period_days=30&metadata[user_id]={user}");
+    let made = world.stripe_post("/v1/subscriptions", &form).await?;
+    let second = made.body["id"].as_str().with_context(|| format!("{:?}", made.body))?;
+    world.delivered().await?;
+    Ok((first.to_owned(), second.to_owned()))
+}
+
+fn errors_about(second: &str) -> Vec<Value> {
+    let is_it = |line: &Value| {
+        line["level"] == "ERROR" && line["message"].as_str().is_some_and(|message| message.contains(second))
+    };
+    local::logs::after(0).into_iter().filter(is_it).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_trial_is_recorded_and_told_once_with_both_ids() -> Result<()> {
+    local::logs::start(false);
+    let world = World::start().await?;
+    let (first, second) = second_trial(&world, "second-trial-1").await?;
+    let told = errors_about(&second);
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(told[0]["message"].as_str().unwrap_or_default().contains(&first), "{told:#?}");
+    assert_eq!(world.stripe_subscription(&second).await?["status"], "trialing", "only flagged");
+    // Whatever comes of it later is brought like any other subscription, and told no second time.
+    world.stripe_post(&format!("/v1/subscriptions/{second}"), "metadata[note]=seen").await?;
+    world.delivered().await?;
+    assert_eq!(errors_about(&second).len(), 1);
+    world.stack.shutdown().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_trial_is_ended_when_the_operator_wants_it_so() -> Result<()> {
+    local::logs::start(false);
+    let world = World::with(&[("TRIAL_ABUSE_ACTION", "end_trial")]).await?;
+    let (first, second) = second_trial(&world, "second-trial-2").await?;
+    world.delivered().await?;
+    assert_ne!(world.stripe_subscription(&second).await?["status"], "trialing", "ended and charged");
+    assert_eq!(world.stripe_subscription(&first).await?["status"], "trialing", "the first goes on");
+    assert_eq!(errors_about(&second).len(), 1);
+    world.stack.shutdown().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_trial_survives_the_customer() -> Result<()> {
+    let world = World::start().await?;
+    let token = world.token("42")?;
+    let session = world.checkout(&token).await?;
+    let paid = world.pay(&session, "4242424242424242").await?;
+    let before = world.status(&token).await?["first_trial_at"].clone();
+    world.stripe_delete(&format!("/v1/customers/{}", paid["customer"].as_str().unwrap_or_default())).await?;
+    world.delivered().await?;
+    let after = world.status(&token).await?;
+    assert_eq!((&after["first_trial_at"], &after["access"]), (&before, &json!(false)));
+    world.stack.shutdown().await
+}
