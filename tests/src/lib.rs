@@ -6,6 +6,7 @@ mod core;
 mod crossing;
 mod crowd;
 mod event;
+pub mod soak;
 mod subscriber;
 mod table;
 mod truth;

@@ -170,6 +170,11 @@ impl World {
         answer(self.http.delete(format!("{}{path}", self.stack.stripe_url())).bearer_auth(self.stripe_key())).await
     }
 
+    /// A request of a holder of the secret key, not sent yet.
+    pub fn stripe_request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.stack.stripe_url())).bearer_auth(self.stripe_key())
+    }
+
     fn stripe_key(&self) -> String {
         self.stack.canaries().into_iter().next().unwrap_or_default()
     }

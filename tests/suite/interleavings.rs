@@ -11,29 +11,55 @@ use model::{
     END_OVERWRITES, EVENTS, EVERY_EVENT_RECORDED, GIVES_UP, LOST_BRACKET, NO_END_LEFT, NO_STEP_BACK, ONE_EFFECT,
     RIGHT_END, Rule, TIE, TwoHandlers,
 };
-use stateright::{Checker, Model};
+use stateright::{Checker, HasDiscoveries, Model};
 
 /// As `shared::sync::settle` has it.
 const MOST_READS: u8 = 4;
 
-fn with_rule(rule: Rule) -> TwoHandlers {
-    TwoHandlers { rule, histories: History::all(EVENTS, 2), most_reads: MOST_READS }
+const PROMISES: [&str; 5] = [RIGHT_END, EVERY_EVENT_RECORDED, NO_STEP_BACK, NO_END_LEFT, ONE_EFFECT];
+
+fn check(model: TwoHandlers, reached: &[&'static str]) {
+    let checker = model.checker().threads(2).spawn_bfs().join();
+    let (states, distinct, steps) = (checker.state_count(), checker.unique_state_count(), checker.max_depth());
+    println!("{states} states, {distinct} of them distinct, up to {steps} steps deep");
+    assert!(checker.is_done(), "nothing was left out");
+    PROMISES.iter().for_each(|promise| checker.assert_no_discovery(promise));
+    for property in reached {
+        checker.assert_any_discovery(property);
+    }
 }
 
 #[test]
 fn the_write_rule_holds_in_every_interleaving() {
-    let checker = with_rule(Rule::Product).checker().threads(2).spawn_bfs().join();
-    println!(
-        "{} states, {} distinct, up to {} steps",
-        checker.state_count(),
-        checker.unique_state_count(),
-        checker.max_depth()
-    );
-    for property in [RIGHT_END, EVERY_EVENT_RECORDED, NO_STEP_BACK, NO_END_LEFT, ONE_EFFECT] {
-        checker.assert_no_discovery(property);
+    let model = TwoHandlers { rule: Rule::Product, histories: History::all(EVENTS, 2), most_reads: MOST_READS };
+    check(model, &[TIE, LOST_BRACKET, END_OVERWRITES]);
+}
+
+/// Four events cannot make a handler lose four times over, so here it gives up earlier.
+#[test]
+fn a_handler_that_gives_up_breaks_nothing() {
+    let model = TwoHandlers { rule: Rule::Product, histories: History::all(EVENTS, 0), most_reads: 1 };
+    check(model, &[TIE, LOST_BRACKET, GIVES_UP]);
+}
+
+#[test]
+fn the_checker_finds_what_is_wrong_with_other_rules() {
+    for (rule, broken) in [
+        (Rule::LastArrivalWins, NO_STEP_BACK),
+        (Rule::StrictlyNewerOnly, RIGHT_END),
+        (Rule::RefetchBlindly, NO_STEP_BACK),
+        (Rule::NoBracket, NO_STEP_BACK),
+        (Rule::UpperBoundOnly, RIGHT_END),
+        (Rule::LowerBoundOnly, NO_STEP_BACK),
+        (Rule::EndsAreNothingSpecial, NO_END_LEFT),
+        (Rule::EndsWinByStampOnly, RIGHT_END),
+        (Rule::RecordApart, ONE_EFFECT),
+    ] {
+        let model = TwoHandlers { rule, histories: History::all(EVENTS, 1), most_reads: MOST_READS };
+        let found = HasDiscoveries::AnyOf([broken].into());
+        let checker = model.checker().finish_when(found).spawn_bfs().join();
+        let path = checker.discovery(broken);
+        assert!(path.is_some(), "{rule:?} passed for a good rule");
+        println!("{rule:?} breaks \"{broken}\": {} states", checker.unique_state_count());
     }
-    for reached in [TIE, LOST_BRACKET, END_OVERWRITES] {
-        checker.assert_any_discovery(reached);
-    }
-    assert!(checker.is_done(), "nothing was left out");
 }

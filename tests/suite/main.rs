@@ -12,6 +12,7 @@ mod portal;
 mod reconcile;
 mod records;
 mod session_status;
+mod soak;
 mod status;
 mod story;
 mod stripe_description;

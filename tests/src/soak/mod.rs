@@ -13,24 +13,29 @@ mod person;
 mod stripe_side;
 mod weather;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use serde_json::json;
-use shared::domain::{Subscription, UserId};
+use shared::domain::{Account, Subscription, UserId};
 use tokio::task::JoinSet;
 
 use crate::World;
 pub use history::{Entry, History};
 use person::Person;
-use stripe_side::StripeSide;
+use stripe_side::{OfUser, StripeSide};
 
 /// Users who act at once.
 const AT_ONCE: usize = 8;
 /// A run of reconcile has so long, as in the template.
 const RECONCILE: Duration = Duration::from_secs(60);
+/// Half days after which Stripe has given up on every webhook.
+const MOST_RETRIES: u32 = 40;
+/// Tries of reconcile a day: a hundredth of what the schedule has.
+const RECONCILES: u32 = 5;
 /// Steps that take the simulated time to pass; the wall clock may make it fewer.
 const SHORTEST_STEP_DAYS: i64 = 1;
 
@@ -81,8 +86,8 @@ pub async fn run(plan: &Plan, tell: impl Fn(String)) -> Result<Report> {
         town.slowest_step = town.slowest_step.max(step_began.elapsed());
         tell(format!("day {day} of {}: {}", plan.days, town.told()));
     }
-    let report = town.judge().await?;
-    let world = Arc::into_inner(town.world).context("the world is still in use")?;
+    let (report, world) = town.judge().await?;
+    let world = Arc::into_inner(world).context("the world is still in use")?;
     world.stack.shutdown().await?;
     Ok(report)
 }
@@ -104,7 +109,7 @@ struct Town {
     slowest_step: Duration,
     events_healed: u64,
     drift_repaired: u64,
-    complaints: Vec<String>,
+    complaints: BTreeSet<String>,
 }
 
 impl Town {
@@ -120,18 +125,20 @@ impl Town {
             slowest_step: Duration::from_millis(1),
             events_healed: 0,
             drift_repaired: 0,
-            complaints: Vec::new(),
+            complaints: BTreeSet::new(),
         })
     }
 
     /// One step: faults, the users' doings, time, reconcile; then, in fair weather, a look at everything.
     async fn live(&mut self, days: i64) -> Result<()> {
         weather::storm(&self.world, &mut self.rng).await?;
+        weather::strike_table(&self.world, &mut self.rng);
         self.act(days).await?;
+        weather::strike_table(&self.world, &mut self.rng);
         self.world.sandbox("advance", &json!({ "days": days })).await?;
         self.reconcile().await?;
         weather::calm(&self.world).await?;
-        self.look().await
+        self.look().await.map(|_| ())
     }
 
     async fn act(&mut self, days: i64) -> Result<()> {
@@ -162,7 +169,7 @@ impl Town {
     async fn reconcile(&mut self) -> Result<()> {
         let core = self.world.stack.core().map_err(|error| anyhow!("{error}"))?;
         let auditor = core.auditor(core.config.mode)?;
-        for _ in 0..2 {
+        for _ in 0..RECONCILES {
             if let Ok(report) = shared::sync::reconcile::run(&auditor, Instant::now() + RECONCILE).await {
                 self.events_healed += report.events_healed;
                 self.drift_repaired += report.drift_repaired;
@@ -179,10 +186,11 @@ impl Town {
         self.steps += 1;
         let stripe = StripeSide::read(&self.world, &self.people).await?;
         self.complaints.extend(stripe.complaints());
+        let stack = &self.world.stack;
         for person in &self.people {
-            for customer in person.partitions() {
-                let items = crate::partition(self.world.stack.dynamodb_url(), self.world.stack.table_name(), &customer).await?;
-                self.history.add(self.steps, &person.user, &customer, &items)?;
+            for partition in person.partitions() {
+                let items = crate::partition(stack.dynamodb_url(), stack.table_name(), &partition).await?;
+                self.history.add(self.steps, &person.user, &partition, &items, |customer| person.deleted.contains(customer))?;
             }
         }
         Ok(stripe)
@@ -199,9 +207,66 @@ impl Town {
     }
 }
 
+/// The end.
 impl Town {
     /// In fair weather: what is under way arrives, reconcile runs once more, and everybody is compared.
-    async fn judge(mut self: Town) -> Result<Report> {
-        Ok(Report::default())
+    async fn judge(mut self) -> Result<(Report, Arc<World>)> {
+        self.let_everything_arrive().await?;
+        self.world.sandbox("advance", &json!({ "minutes": 5 })).await?;
+        self.reconcile().await?;
+        let stripe = self.look().await?;
+        let store = self.world.store()?;
+        let mut equal = 0;
+        for person in &self.people {
+            let account = store.read_account(&UserId::parse(person.user.as_str())?).await?;
+            let of_user = stripe.users.get(&person.user).context("a user of the town")?;
+            let differences = differences(&account, of_user);
+            equal += usize::from(differences.is_empty());
+            self.complaints.extend(differences.into_iter().map(|difference| format!("user {}: {difference}", person.user)));
+        }
+        self.complaints.extend(self.history.violations().iter().cloned());
+        let report = Report {
+            users: self.people.len(),
+            equal,
+            complaints: self.complaints.into_iter().collect(),
+            steps: self.steps,
+            subscriptions: stripe.users.values().map(|user| user.subscriptions.len()).sum(),
+            trials: stripe.users.values().map(OfUser::trials).sum(),
+            events_healed: self.events_healed,
+            drift_repaired: self.drift_repaired,
+            history_entries: self.history.len(),
+        };
+        Ok((report, self.world))
     }
+
+    /// Stripe comes back after hours to what was refused.
+    async fn let_everything_arrive(&self) -> Result<()> {
+        for _ in 0..MOST_RETRIES {
+            let advanced = self.world.sandbox("advance", &json!({ "hours": 13 })).await?;
+            if advanced["undelivered"] == 0 {
+                return Ok(());
+            }
+        }
+        bail!("some webhooks are refused for ever")
+    }
+}
+
+/// Where a user's record differs from what Stripe has.
+fn differences(account: &Account, stripe: &OfUser) -> Vec<String> {
+    let records: BTreeMap<String, &Subscription> =
+        account.subscriptions.iter().map(|subscription| (subscription.id.to_string(), subscription)).collect();
+    let ids: BTreeSet<&String> = records.keys().chain(stripe.subscriptions.keys()).collect();
+    let mut found: Vec<String> = ids
+        .into_iter()
+        .filter(|id| records.get(*id).copied() != stripe.subscriptions.get(*id))
+        .map(|id| format!("{id} is {:?} here and {:?} at Stripe", records.get(id), stripe.subscriptions.get(id)))
+        .collect();
+    if account.has_used_trial() != (stripe.trials() > 0) {
+        found.push(format!("the trial is used: {} here, {} at Stripe", account.has_used_trial(), stripe.trials() > 0));
+    }
+    let customer = account.customer.as_ref().and_then(|customer| customer.id.as_ref());
+    if customer.is_some_and(|customer| !stripe.customers.iter().any(|known| known == customer.as_str())) {
+        found.push(format!("its customer {customer:?} is none of Stripe's {:?}", stripe.customers));
+    }
+    found
 }

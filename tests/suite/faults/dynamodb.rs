@@ -6,10 +6,8 @@ use anyhow::Result;
 use lambda_http::request::from_str;
 use local::Fault;
 use serde_json::{Value, json};
-use shared::boot::{AwsEndpoints, Core};
 use shared::clock::Clock;
-use shared::config::Config;
-use tests::{EventBuilder, Subscriber, World, sign};
+use tests::{EventBuilder, Services, Subscriber, World, core_on, sign};
 
 use super::{BUDGET, MANY, Seen, in_time, is_logged, outcome, play, transactions_since};
 
@@ -103,8 +101,9 @@ async fn a_table_that_cannot_be_reached_is_503_in_time_and_nothing_is_lost() -> 
         format!("http://{}/", listener.local_addr()?)
     };
     for (row, table_url) in [("refused", closed.as_str()), ("dns", "http://no-such-table.invalid/")] {
-        let core = core_with_table_at(&world, table_url).await?;
-        let function = webhook::function(&Ok(core));
+        let services = Services { dynamodb_url: table_url, stripe_url: world.stack.stripe_url(), default_price: "" };
+        let core = core_on(&world.stack, services, Clock::default()).await;
+        let function = webhook::function(&core);
         let id = format!("evt_unreachable_{row}");
         let event = EventBuilder::subscription(&id, &format!("sub_{row}"), &format!("cus_{row}"), 1_760_000_000)
             .owned_by(row)
@@ -118,24 +117,6 @@ async fn a_table_that_cannot_be_reached_is_503_in_time_and_nothing_is_lost() -> 
         assert_eq!(world.status(&world.token(row)?).await?["status"], "active", "{row}");
     }
     world.stack.shutdown().await
-}
-
-/// A function of its own in the same world, whose table is somewhere else.
-async fn core_with_table_at(world: &World, table_url: &str) -> Result<Core> {
-    let value = |name: &str| match name {
-        "STRIPE_LIVE_MODE" => Some("false".to_owned()),
-        "FRONTEND_URL" => Some(world.stack.api_url().to_owned()),
-        "TABLE_NAME" => Some(world.stack.table_name().to_owned()),
-        "SECRET_ID_TEST" => Some(world.stack.secret_id(shared::domain::Mode::Test)),
-        "SECRET_ID_LIVE" => Some(world.stack.secret_id(shared::domain::Mode::Live)),
-        "STRIPE_API_URL" => Some(world.stack.stripe_url().to_owned()),
-        _ => None,
-    };
-    let endpoints = AwsEndpoints {
-        dynamodb: Some(table_url.to_owned()),
-        secrets_manager: Some(world.stack.secrets_url().to_owned()),
-    };
-    Ok(Core::assemble(Config::from_values(value)?, Clock::default(), endpoints).await)
 }
 
 /// The sample event of the repository, with this body and its signature.

@@ -19,10 +19,21 @@ pub struct Event {
     pub shows: u8,
 }
 
+/// How things stand at Stripe.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// Which change was the last: what a read sees.
+    pub truth: u8,
+    pub second: u8,
+    /// How many events exist.
+    pub sent: usize,
+}
+
 /// A whole life of a subscription.
 #[derive(Clone, Debug)]
 pub struct History {
-    steps: Vec<Step>,
+    /// How things stand after so many steps.
+    after: Vec<Now>,
     pub events: Vec<Event>,
     /// The last change is an end that Stripe never leaves.
     has_end: bool,
@@ -57,42 +68,33 @@ impl History {
     fn of(mut steps: Vec<Step>, has_end: bool) -> History {
         // The last second passes too, so that a read can be later than every event.
         steps.push(Step::Tick);
-        let mut history = History { steps, events: Vec::new(), has_end };
-        for taken in 1..=history.length() {
-            let (created, shows) = (history.second(taken), history.truth(taken));
-            match history.steps[usize::from(taken) - 1] {
-                Step::Change => history.events.push(Event { created, shows }),
-                Step::Straggler => history.events.push(Event { created, shows: shows - 1 }),
-                Step::Tick => {}
-            }
+        let mut now = Now { truth: 0, second: FIRST_SECOND, sent: 0 };
+        let mut history = History { after: vec![now], events: Vec::new(), has_end };
+        for step in steps {
+            let shows = match step {
+                Step::Change => Some(now.truth + 1),
+                Step::Straggler => Some(now.truth - 1),
+                Step::Tick => None,
+            };
+            history.events.extend(shows.map(|shows| Event { created: now.second, shows }));
+            now.truth += u8::from(step == Step::Change);
+            now.second += u8::from(step == Step::Tick);
+            now.sent = history.events.len();
+            history.after.push(now);
         }
         history
     }
 
-    pub fn length(&self) -> u8 {
-        u8::try_from(self.steps.len()).unwrap()
+    pub fn length(&self) -> usize {
+        self.after.len() - 1
     }
 
-    fn count(&self, taken: u8, wanted: Step) -> u8 {
-        u8::try_from(self.steps[..usize::from(taken)].iter().filter(|step| **step == wanted).count()).unwrap()
-    }
-
-    /// Which change is the last after so many steps: what a read sees.
-    pub fn truth(&self, taken: u8) -> u8 {
-        self.count(taken, Step::Change)
-    }
-
-    pub fn second(&self, taken: u8) -> u8 {
-        FIRST_SECOND + self.count(taken, Step::Tick)
-    }
-
-    /// How many events exist after so many steps.
-    pub fn sent(&self, taken: u8) -> usize {
-        usize::from(self.count(taken, Step::Change) + self.count(taken, Step::Straggler))
+    pub fn after(&self, steps: usize) -> Now {
+        self.after[steps]
     }
 
     pub fn last_truth(&self) -> u8 {
-        self.truth(self.length())
+        self.after(self.length()).truth
     }
 
     pub fn is_end(&self, change: u8) -> bool {

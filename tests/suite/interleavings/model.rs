@@ -9,7 +9,7 @@ use shared::store::{AsOf, Standing};
 use shared::sync::rule::{self, Verdict};
 use stateright::{Model, Property};
 
-use super::history::{Event, History};
+use super::history::{Event, History, Now};
 
 pub const EVENTS: usize = 4;
 const DELIVERIES: u8 = 2;
@@ -113,7 +113,7 @@ struct Last {
 pub struct State {
     history: usize,
     /// How many steps of the history have happened.
-    taken: u8,
+    taken: usize,
     record: Option<View>,
     mail: [Mail; EVENTS],
     /// In order, since it does not matter which handler is which.
@@ -161,7 +161,7 @@ impl Model for TwoHandlers {
             actions.push(Action::StripeGoesOn);
         }
         if state.handlers.contains(&None) {
-            let sent = history.sent(state.taken);
+            let sent = history.after(state.taken).sent;
             actions.extend((0..sent).filter(|event| state.mail[*event].waiting > 0).map(Action::Deliver));
         }
         for (handler, work) in state.handlers.iter().enumerate() {
@@ -337,8 +337,7 @@ impl TwoHandlers {
     }
 
     fn read(&self, state: &mut State, handler: usize, work: Work, before: u8, after: u8) {
-        let history = &self.histories[state.history];
-        let (shows, now) = (history.truth(state.taken), history.second(state.taken));
+        let Now { truth: shows, second: now, .. } = self.histories[state.history].after(state.taken);
         let (from, until) = match self.rule {
             Rule::UpperBoundOnly => (now + after, now + after),
             Rule::LowerBoundOnly => (now - before, now - before),
