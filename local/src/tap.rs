@@ -52,7 +52,27 @@ struct Planned {
     /// Any operation when absent.
     operation: Option<String>,
     fault: Fault,
+    /// One of so many matching calls fails.
+    every: u32,
+    /// Matching calls since the last that failed.
+    passed: u32,
     times: u32,
+}
+
+impl Planned {
+    /// Whether this call is the one to fail.
+    fn strikes(&mut self, operation: &str) -> bool {
+        if self.times == 0 || self.operation.as_deref().is_some_and(|wanted| wanted != operation) {
+            return false;
+        }
+        self.passed += 1;
+        if self.passed < self.every {
+            return false;
+        }
+        self.passed = 0;
+        self.times -= 1;
+        true
+    }
 }
 
 impl Tap {
@@ -82,7 +102,17 @@ impl Tap {
 
     /// The next `times` calls of an operation (or of any) fail so.
     pub fn fail_next(&self, operation: Option<&str>, times: u32, fault: Fault) {
-        self.record().faults.push(Planned { operation: operation.map(str::to_owned), fault, times });
+        self.plan(operation, 1, times, fault);
+    }
+
+    /// Of the calls of an operation (or of any) one in so many fails so, until [`Tap::heal`].
+    pub fn fail_every(&self, operation: Option<&str>, every: u32, fault: Fault) {
+        self.plan(operation, every, u32::MAX, fault);
+    }
+
+    fn plan(&self, operation: Option<&str>, every: u32, times: u32, fault: Fault) {
+        let operation = operation.map(str::to_owned);
+        self.record().faults.push(Planned { operation, fault, every, passed: 0, times });
     }
 
     /// Takes back every failure not met yet.
@@ -96,14 +126,7 @@ impl Tap {
         let began = record.ticks;
         record.calls.push(Call { operation: operation.to_owned(), began, ended: None });
         let number = record.calls.len() - 1;
-        let planned = record
-            .faults
-            .iter_mut()
-            .find(|planned| planned.times > 0 && planned.operation.as_deref().is_none_or(|wanted| wanted == operation));
-        let fault = planned.map(|planned| {
-            planned.times -= 1;
-            planned.fault
-        });
+        let fault = record.faults.iter_mut().find_map(|planned| planned.strikes(operation).then_some(planned.fault));
         (number, fault)
     }
 
@@ -215,6 +238,9 @@ mod tests {
         let met: Vec<_> =
             ["Query", "PutItem", "PutItem", "PutItem"].iter().map(|operation| tap.begin(operation).1).collect();
         assert_eq!(met, [None, Some(Fault::Throttled), Some(Fault::Throttled), None]);
+        tap.fail_every(Some("Query"), 3, Fault::Throttled);
+        let met: Vec<_> = (0..6).map(|_| tap.begin("Query").1.is_some()).collect();
+        assert_eq!(met, [false, false, true, false, false, true]);
         tap.fail_next(None, 9, Fault::InternalError);
         tap.heal();
         assert_eq!(tap.begin("Query").1, None);

@@ -25,6 +25,7 @@ pub struct Core {
     /// For what is not AWS; its connections are shared.
     pub https: HttpsClient,
     dynamodb: aws_sdk_dynamodb::Client,
+    is_for_operator: bool,
 }
 
 impl Core {
@@ -43,14 +44,20 @@ impl Core {
         Core::on(config, clock, &sdk, &endpoints)
     }
 
-    fn on(config: Config, clock: Clock, sdk: &SdkConfig, endpoints: &AwsEndpoints) -> Core {
+    /// The same on connections and credentials of the caller's choice: an operator's profile, say.
+    pub fn on(config: Config, clock: Clock, sdk: &SdkConfig, endpoints: &AwsEndpoints) -> Core {
         let secrets = Arc::new(SecretStore::new(
             crate::secrets::client(sdk, endpoints.secrets_manager.as_deref()),
             &config,
             clock.clone(),
         ));
         let dynamodb = store::client(sdk, endpoints.dynamodb.as_deref());
-        Core { config, clock, secrets, https: HttpsClient::new(), dynamodb }
+        Core { config, clock, secrets, https: HttpsClient::new(), dynamodb, is_for_operator: false }
+    }
+
+    /// Stripe is then asked with an operator's patience and within the account's rate limit.
+    pub fn for_operator(self) -> Core {
+        Core { is_for_operator: true, ..self }
     }
 
     /// The table and Stripe of one mode, paired.
@@ -69,6 +76,7 @@ impl Core {
         self.config.require_secret_id(mode)?;
         let keys = KeySource::Secrets { secrets: Arc::clone(&self.secrets), mode };
         let stripe = LiveStripe::new(self.https.clone(), &self.config.stripe_api_url, keys, self.clock.clone());
+        let stripe = if self.is_for_operator { stripe.for_operator(mode) } else { stripe };
         let action = self.config.trial_abuse_action;
         Ok((Books::pair(store, Arc::new(stripe.clone()), self.clock.clone(), action), stripe))
     }

@@ -107,6 +107,11 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// One variable, for operator commands: what a deployed stack says of itself stands beside what the shell says of AWS.
+pub fn from_shell(name: &str) -> Option<String> {
+    variable(name).filter(|value| !value.trim().is_empty())
+}
+
 /// `LOG_LEVEL`, read apart from the rest because a half-configured function logs too. INFO unless it is a level.
 pub fn log_level() -> tracing::Level {
     variable(LOG_LEVEL).and_then(|level| level.trim().parse().ok()).unwrap_or(tracing::Level::INFO)

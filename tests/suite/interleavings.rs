@@ -31,7 +31,8 @@ fn check(model: TwoHandlers, reached: &[&'static str]) {
 
 #[test]
 fn the_write_rule_holds_in_every_interleaving() {
-    let model = TwoHandlers { rule: Rule::Product, histories: History::all(EVENTS, 2), most_reads: MOST_READS };
+    let histories = (2..=EVENTS).flat_map(|events| History::all(events, 2)).collect();
+    let model = TwoHandlers { rule: Rule::Product, histories, most_reads: MOST_READS };
     check(model, &[TIE, LOST_BRACKET, END_OVERWRITES]);
 }
 
@@ -55,7 +56,7 @@ fn the_checker_finds_what_is_wrong_with_other_rules() {
         (Rule::EndsWinByStampOnly, RIGHT_END),
         (Rule::RecordApart, ONE_EFFECT),
     ] {
-        let model = TwoHandlers { rule, histories: History::all(EVENTS, 1), most_reads: MOST_READS };
+        let model = TwoHandlers { rule, histories: History::all(3, 1), most_reads: MOST_READS };
         let found = HasDiscoveries::AnyOf([broken].into());
         let checker = model.checker().finish_when(found).spawn_bfs().join();
         let path = checker.discovery(broken);

@@ -76,6 +76,7 @@ async fn an_open_session_is_claimed_by_one_attempt_only() -> Result<()> {
         },
         opened_at: at(1_000),
         attempt,
+        failures_before: 0,
         is_closed: false,
     };
     let open = |session: &str, attempt: u64, previous_attempt| {

@@ -58,6 +58,7 @@ fn plan(caller: &Caller, known: Customer, now: Timestamp) -> Customer {
         generation: known.generation,
         creating_since: Some(now),
         creation_attempt: 0,
+        checkout_failures: known.checkout_failures,
     }
 }
 

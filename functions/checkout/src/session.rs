@@ -3,7 +3,6 @@
 //! A session is opened at Stripe first and then claimed in the user's record, under the condition that nobody claimed
 //! another one meanwhile. Who loses expires the session it opened and starts again from what is there now.
 
-use jiff::Timestamp;
 use shared::auth::Caller;
 use shared::domain::{Account, CheckoutChoice, CheckoutClaim, CheckoutSessionId, CustomerId};
 use shared::http::ApiError;
@@ -72,6 +71,7 @@ async fn open_one(
     choice: CheckoutChoice,
 ) -> Result<Option<CheckoutClaim>, ApiError> {
     let Some(customer) = customer::ensure(deps, caller, account).await? else { return Ok(None) };
+    close_strays(deps, account, &customer.id).await?;
     let previous_attempt = account.checkout.as_ref().map(|claim| claim.attempt);
     let attempt = previous_attempt.unwrap_or(0) + 1;
     let opened_at = deps.clock.business_now();
@@ -82,13 +82,17 @@ async fn open_one(
         is_trial_eligible: choice.trial_days.is_some(),
         locale: &deps.locale,
     };
-    let key = idempotency_key(caller, &customer.id, &choice, attempt, deps.clock.wall_now());
+    let failures_before = failures(account);
+    let key = idempotency_key(caller, &customer.id, &choice, attempt, failures_before);
     let session = match deps.books.stripe().create_checkout_session(new, &key).await {
         Ok(session) => session,
         Err(StripeError::NotFound { param, .. }) if param.as_deref() == Some("customer") => {
             return customer::forget(deps, &caller.user, customer).await.map(|()| None);
         }
-        Err(error) => return Err(stripe_failed(error)),
+        Err(error) => {
+            count_failure(deps, caller, &error).await;
+            return Err(stripe_failed(error));
+        }
     };
     let url = session.url.ok_or_else(|| {
         let detail = format!("Stripe gave {} without a URL", session.id);
@@ -101,24 +105,56 @@ async fn open_one(
         choice,
         opened_at,
         attempt,
+        failures_before,
         is_closed: false,
     };
     claim_it(deps, caller, customer, claim, previous_attempt).await
 }
 
-/// Two requests of one moment get one session; a later one is not answered with an earlier failure, which Stripe would
-/// replay under the same key for a day.
+/// Requests that find the same records get the same session, also when one of them was cut off before it could claim it.
+/// After a failure, which Stripe would replay under the same key for a day, the key is another.
 fn idempotency_key(
     caller: &Caller,
     customer: &CustomerId,
     choice: &CheckoutChoice,
     attempt: u64,
-    now: Timestamp,
+    failures: u64,
 ) -> String {
-    let minute = now.as_second() / 60;
     let CheckoutChoice { price, success_url, cancel_url, trial_days } = choice;
     let what = format!("{}\n{customer}\n{price}\n{success_url}\n{cancel_url}\n{trial_days:?}", caller.user);
-    format!("checkout-{}-{attempt}-{minute}", fingerprint(&what))
+    format!("checkout-{}-{attempt}-{failures}", fingerprint(&what))
+}
+
+fn failures(account: &Account) -> u64 {
+    account.customer.as_ref().map_or(0, |customer| customer.checkout_failures)
+}
+
+/// If this cannot be noted, the next request meets the same failure once more and notes it then.
+async fn count_failure(deps: &Deps, caller: &Caller, error: &StripeError) {
+    if !error.is_transient() {
+        return;
+    }
+    let count = Change::CountCheckoutFailure { user: caller.user.clone() };
+    if let Err(error) = deps.books.store().commit(vec![count]).await {
+        tracing::warn!(user = %caller.user, %error, "A failed checkout session could not be noted");
+    }
+}
+
+/// A session whose opening failed may be open all the same, and nobody knows its id: whatever is open is expired.
+async fn close_strays(deps: &Deps, account: &Account, customer: &CustomerId) -> Result<(), ApiError> {
+    let known = account.checkout.as_ref().map_or(0, |claim| claim.failures_before);
+    if failures(account) <= known {
+        return Ok(());
+    }
+    let open = deps.books.stripe().list_open_checkout_sessions(customer).await;
+    for session in open.map_err(stripe_failed)? {
+        match deps.books.stripe().expire_checkout_session(&session).await {
+            // Paid or expired in the meantime: not open, which is all that counts here.
+            Ok(()) | Err(StripeError::Refused { .. } | StripeError::NotFound { .. }) => {}
+            Err(error) => return Err(stripe_failed(error)),
+        }
+    }
+    Ok(())
 }
 
 async fn claim_it(
@@ -148,6 +184,10 @@ async fn claim_it(
     };
     if customer.is_new && refusals.iter().any(|refusal| refusal.index == 2) {
         link(deps, caller, &customer.id).await?;
+    }
+    let is_beaten = refusals.iter().any(|refusal| refusal.index == 0);
+    if !is_beaten {
+        return Ok(None);
     }
     let account = read_account(deps, caller).await?;
     if account.checkout.as_ref().is_none_or(|winner| winner.session != claim.session) {

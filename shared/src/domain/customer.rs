@@ -21,6 +21,8 @@ pub struct Customer {
     pub creating_since: Option<Timestamp>,
     /// How many creations Stripe answered with a failure: part of the idempotency key, since Stripe replays failures.
     pub creation_attempt: u64,
+    /// How many sessions Stripe failed to open: part of the next one's idempotency key, for the same reason.
+    pub checkout_failures: u64,
 }
 
 /// Without the personal fields: they must not reach a log.
@@ -90,6 +92,8 @@ pub struct CheckoutClaim {
     pub opened_at: Timestamp,
     /// Grows with every session of the user; part of the idempotency key.
     pub attempt: u64,
+    /// The user's [`Customer::checkout_failures`] when it was claimed.
+    pub failures_before: u64,
     /// Paid, expired or given up: kept for its `attempt`.
     pub is_closed: bool,
 }

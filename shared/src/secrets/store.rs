@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Instant;
 
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::SdkError;
@@ -101,9 +102,11 @@ impl SecretStore {
 
     /// Asks Secrets Manager and keeps what it said. The caller holds `slot.reading`.
     async fn read(&self, slot: &Slot, now: Timestamp) -> Result<Arc<ModeSecrets>, SecretsError> {
+        let began = Instant::now();
         match self.fetch(slot).await {
             Ok(secrets) => Ok(slot.keep(secrets, now)),
-            Err(failure) => slot.fail(failure, now),
+            // Counted from when it failed: a timeout takes as long as callers are to be spared another.
+            Err(failure) => slot.fail(failure, now.saturating_add(began.elapsed()).unwrap_or(now)),
         }
     }
 

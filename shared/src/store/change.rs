@@ -118,6 +118,8 @@ pub enum Change {
         user: UserId,
         creation_attempt: u64,
     },
+    /// A session could not be opened at Stripe: the next try must not replay that failure.
+    CountCheckoutFailure { user: UserId },
     /// The user's open session; refused unless the last attempt was `previous_attempt`.
     Checkout {
         user: UserId,
@@ -259,6 +261,13 @@ impl Change {
                 "SET creation_attempt = :next",
                 Some("attribute_exists(creating_since) AND creation_attempt = :seen"),
                 &[(":next", number(creation_attempt as i64 + 1)), (":seen", number(creation_attempt as i64))],
+            ),
+            Change::CountCheckoutFailure { user } => update(
+                table,
+                keys::of_user(mode, &user, keys::CUSTOMER),
+                "ADD checkout_failures :one",
+                Some("attribute_exists(pk)"),
+                &[(":one", number(1))],
             ),
             Change::Checkout { user, claim, previous_attempt } => {
                 let key = keys::of_user(mode, &user, keys::CHECKOUT);

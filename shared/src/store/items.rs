@@ -225,6 +225,7 @@ pub(super) struct CustomerItem {
     generation: Option<u64>,
     creating_since: Option<i64>,
     creation_attempt: Option<u64>,
+    checkout_failures: Option<u64>,
 }
 
 impl From<&Customer> for CustomerItem {
@@ -238,6 +239,7 @@ impl From<&Customer> for CustomerItem {
             generation: Some(customer.generation),
             creating_since: customer.creating_since.map(second),
             creation_attempt: Some(customer.creation_attempt),
+            checkout_failures: Some(customer.checkout_failures),
         }
     }
 }
@@ -254,6 +256,7 @@ impl TryFrom<CustomerItem> for Customer {
             generation: item.generation.unwrap_or(0),
             creating_since: optional_time(item.creating_since)?,
             creation_attempt: item.creation_attempt.unwrap_or(0),
+            checkout_failures: item.checkout_failures.unwrap_or(0),
         })
     }
 }
@@ -313,6 +316,7 @@ pub(super) struct CheckoutItem {
     cancel_url: String,
     trial_days: Option<u32>,
     pub attempt: u64,
+    failures_before: u64,
     /// The session is over: the item stays for its `attempt`.
     pub is_closed: bool,
 }
@@ -329,6 +333,7 @@ impl CheckoutItem {
             cancel_url: claim.choice.cancel_url.clone(),
             trial_days: claim.choice.trial_days,
             attempt: claim.attempt,
+            failures_before: claim.failures_before,
             is_closed: claim.is_closed,
         }
     }
@@ -349,6 +354,7 @@ impl TryFrom<CheckoutItem> for CheckoutClaim {
                 trial_days: item.trial_days,
             },
             attempt: item.attempt,
+            failures_before: item.failures_before,
             is_closed: item.is_closed,
         })
     }

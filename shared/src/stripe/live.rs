@@ -13,23 +13,24 @@ use async_trait::async_trait;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use stripe_billing::subscription::{RetrieveSubscription, UpdateSubscription, UpdateSubscriptionTrialEnd};
-use stripe_checkout::checkout_session::{ExpireCheckoutSession, RetrieveCheckoutSession};
+use stripe_checkout::checkout_session::{ExpireCheckoutSession, ListCheckoutSession, RetrieveCheckoutSession};
 use stripe_client_core::{RequestBuilder, StripeRequest};
 use stripe_core::customer::RetrieveCustomer;
 use stripe_payment::payment_method::RetrievePaymentMethod;
 use stripe_product::price::RetrievePrice;
 use stripe_product::product::RetrieveProduct;
+use stripe_shared::CheckoutSessionStatus;
 use url::Url;
 
 use super::object::{self, ObjectError};
-use super::transport::{KeySource, Reply, Transport};
+use super::transport::{KeySource, Pace, Patience, Reply, Transport};
 use super::{
     CheckoutSession, NewCheckoutSession, NewCustomer, OwnedSubscription, Snapshot, StripeCustomer, StripeError,
     StripeGateway,
 };
 use crate::clock::Clock;
 use crate::domain::{
-    Card, CheckoutSessionId, CustomerId, PaymentMethodId, Price, PriceId, Product, ProductId, SubscriptionId, UserId,
+    Card, CheckoutSessionId, CustomerId, Mode, PaymentMethodId, Price, PriceId, Product, ProductId, SubscriptionId, UserId,
 };
 use crate::https_client::HttpsClient;
 
@@ -42,6 +43,11 @@ pub struct LiveStripe {
 impl LiveStripe {
     pub fn new(https: HttpsClient, api_url: &Url, keys: KeySource, clock: Clock) -> LiveStripe {
         LiveStripe { transport: Transport::new(https, api_url, keys, clock) }
+    }
+
+    /// For operator commands: more patient than a function, and never faster than the account allows.
+    pub fn for_operator(self, mode: Mode) -> LiveStripe {
+        LiveStripe { transport: self.transport.with_patience(Patience::OPERATOR).with_pace(Pace::of(mode)) }
     }
 
     /// Nothing when Stripe does not know the object.
@@ -127,6 +133,13 @@ impl StripeGateway for LiveStripe {
     async fn expire_checkout_session(&self, session: &CheckoutSessionId) -> Result<(), StripeError> {
         let request = ExpireCheckoutSession::new(session.as_str()).build();
         self.post(request, None, object::checkout_session).await.map(|_expired| ())
+    }
+
+    async fn list_open_checkout_sessions(&self, customer: &CustomerId) -> Result<Vec<CheckoutSessionId>, StripeError> {
+        let request = ListCheckoutSession::new().customer(customer.as_str()).limit(100);
+        let request = request.status(CheckoutSessionStatus::Open).build();
+        let page = self.list(request, account::described(object::checkout_session)).await?;
+        Ok(page.value.items.into_iter().filter_map(|listed| listed.value.ok()).map(|session| session.id).collect())
     }
 
     async fn create_portal_session(&self, customer: &CustomerId, return_url: &str) -> Result<String, StripeError> {

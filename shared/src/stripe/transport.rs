@@ -6,6 +6,7 @@
 
 mod answer;
 mod key_source;
+mod pace;
 mod retry;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use url::Url;
 
 pub use answer::Reply;
 pub use key_source::KeySource;
+pub use pace::Pace;
 pub use retry::Patience;
 
 use self::answer::Failure;
@@ -44,16 +46,22 @@ pub struct Transport {
     keys: KeySource,
     clock: Clock,
     patience: Patience,
+    pace: Option<Pace>,
 }
 
 impl Transport {
     pub fn new(https: HttpsClient, api_url: &Url, keys: KeySource, clock: Clock) -> Transport {
         let api_url = api_url.as_str().trim_end_matches('/').to_owned();
-        Transport { https, api_url, keys, clock, patience: Patience::default() }
+        Transport { https, api_url, keys, clock, patience: Patience::default(), pace: None }
     }
 
     pub fn with_patience(self, patience: Patience) -> Transport {
         Transport { patience, ..self }
+    }
+
+    /// Every try waits for its turn.
+    pub fn with_pace(self, pace: Pace) -> Transport {
+        Transport { pace: Some(pace), ..self }
     }
 
     /// The answer to the request, after as many tries as [`Patience`] allows. All tries of a POST carry one idempotency
@@ -67,6 +75,9 @@ impl Transport {
         let deadline = Instant::now() + self.patience.in_all;
         let mut tries_made = 0;
         loop {
+            if let Some(pace) = &self.pace {
+                pace.turn().await;
+            }
             let failure = match self.try_once(request.clone(), deadline).await {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => failure,

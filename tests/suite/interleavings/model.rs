@@ -141,11 +141,17 @@ impl Model for TwoHandlers {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        let state = |history| State {
+        let mail = |events: &[Event]| {
+            std::array::from_fn(|event| match events.get(event) {
+                Some(_) => Mail { waiting: DELIVERIES, ..Mail::default() },
+                None => Mail { is_recorded: true, ..Mail::default() },
+            })
+        };
+        let state = |history: usize| State {
             history,
             taken: 0,
             record: None,
-            mail: [Mail { waiting: DELIVERIES, ..Mail::default() }; EVENTS],
+            mail: mail(&self.histories[history].events),
             handlers: [None; HANDLERS],
             last: Last::default(),
         };

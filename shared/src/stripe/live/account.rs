@@ -34,7 +34,7 @@ macro_rules! after {
 }
 
 impl LiveStripe {
-    async fn list<T>(
+    pub(super) async fn list<T>(
         &self,
         request: RequestBuilder,
         read: impl Fn(&Value) -> Result<T, String>,
@@ -56,7 +56,7 @@ impl LiveStripe {
     }
 }
 
-fn described<T, E: std::fmt::Display>(read: impl Fn(&Value) -> Result<T, E>) -> impl Fn(&Value) -> Result<T, String> {
+pub(super) fn described<T, E: std::fmt::Display>(read: impl Fn(&Value) -> Result<T, E>) -> impl Fn(&Value) -> Result<T, String> {
     move |object| read(object).map_err(|error| error.to_string())
 }
 

@@ -6,7 +6,6 @@ use super::answer::Failure;
 
 /// The first pause is up to this, each further one up to twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// A try with less time than this would only burden Stripe.
 const SHORTEST_TRY: Duration = Duration::from_millis(300);
@@ -17,15 +16,29 @@ pub struct Patience {
     pub per_try: Duration,
     pub in_all: Duration,
     pub tries: u32,
+    pub longest_pause: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Patience {
-        Patience { per_try: Duration::from_secs(5), in_all: Duration::from_secs(8), tries: 3 }
+        Patience {
+            per_try: Duration::from_secs(5),
+            in_all: Duration::from_secs(8),
+            tries: 3,
+            longest_pause: Duration::from_millis(500),
+        }
     }
 }
 
 impl Patience {
+    /// For operator commands: nobody waits behind a load balancer, and a walk through an account outlasts a short outage.
+    pub const OPERATOR: Patience = Patience {
+        per_try: Duration::from_secs(30),
+        in_all: Duration::from_secs(90),
+        tries: 10,
+        longest_pause: Duration::from_secs(8),
+    };
+
     /// Nothing when another try cannot help, is one too many or does not fit in the time left.
     ///
     /// Full jitter: callers that failed together do not come back together.
@@ -38,7 +51,7 @@ impl Patience {
         if !failure.may_help_again || tries_made >= self.tries {
             return None;
         }
-        let longest = FIRST_PAUSE.saturating_mul(1 << tries_made.saturating_sub(1).min(8)).min(LONGEST_PAUSE);
+        let longest = FIRST_PAUSE.saturating_mul(1 << tries_made.saturating_sub(1).min(8)).min(self.longest_pause);
         let jitter = longest.mul_f64(fastrand::f64());
         let pause = failure.retry_after.unwrap_or_default().max(jitter);
         (pause + SHORTEST_TRY.min(self.per_try) <= time_left).then_some(pause)
