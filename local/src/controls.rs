@@ -15,21 +15,20 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shared::boot::Core;
-use shared::config::Misconfigured;
-use shared::domain::UserId;
+use shared::domain::{Mode, UserId};
 
 use crate::logs;
+use crate::switch::Switch;
 use crate::tokens;
 use crate::upstream::SAMPLE_PATHS;
 
 /// What the controls need to know of the running stack.
 pub(crate) struct Controls {
-    pub core: Arc<Result<Core, Misconfigured>>,
+    pub switch: Arc<Switch>,
     pub urls: Urls,
     /// The sandbox's address; nothing when Stripe's own test mode is used.
     pub sandbox: Option<String>,
-    pub webhook_path: String,
+    pub webhook_path: Box<dyn Fn() -> String + Send + Sync>,
     pub signing_key: Box<dyn Fn() -> Option<String> + Send + Sync>,
     pub client: reqwest::Client,
 }
@@ -49,6 +48,7 @@ pub(crate) fn router(controls: Arc<Controls>) -> Router {
     Router::new()
         .route("/_local/token", post(token))
         .route("/_local/state", get(state))
+        .route("/_local/mode", post(flip))
         .route("/_local/logs", get(log_lines))
         .route("/_local/webhooks", get(webhooks))
         .route("/_local/card", post(change_card))
@@ -58,10 +58,25 @@ pub(crate) fn router(controls: Arc<Controls>) -> Router {
         .with_state(controls)
 }
 
+#[derive(Deserialize)]
+struct Flip {
+    is_live: bool,
+    /// The price of a checkout that names none.
+    default_price: Option<String>,
+}
+
+/// What an update of the stack does in AWS: the functions serve the other mode.
+async fn flip(State(controls): Shared, Json(wanted): Json<Flip>) -> Response {
+    match controls.switch.flip(Mode::from_livemode(wanted.is_live), wanted.default_price).await {
+        Ok(()) => Json(json!({ "mode": controls.switch.mode().as_str() })).into_response(),
+        Err(error) => problem(StatusCode::BAD_REQUEST, &format!("{error:#}")),
+    }
+}
+
 /// What the schedule does every quarter of an hour, now.
 async fn run_reconcile(State(controls): Shared) -> Response {
     const LONGEST: Duration = Duration::from_secs(60);
-    match reconcile::run(&controls.core, Instant::now() + LONGEST).await {
+    match reconcile::run(&controls.switch.core(), Instant::now() + LONGEST).await {
         Ok(summaries) => Json(summaries).into_response(),
         Err(unfinished) => problem(StatusCode::BAD_GATEWAY, &unfinished.to_string()),
     }
@@ -99,9 +114,9 @@ async fn state(State(controls): Shared) -> Json<Value> {
         "urls": controls.urls,
         "stripe": if controls.sandbox.is_some() { "sandbox" } else { "test-mode" },
         "upstream_paths": SAMPLE_PATHS,
-        "webhook_path": controls.webhook_path,
+        "webhook_path": (controls.webhook_path)(),
     });
-    match controls.core.as_ref() {
+    match controls.switch.core().as_ref() {
         Ok(core) => {
             state["table_name"] = json!(core.config.table_name);
             state["secret_id_test"] = json!(core.config.secret_id_test);
@@ -146,7 +161,7 @@ async fn change_card(State(controls): Shared, Json(change): Json<CardChange>) ->
     let Ok(user) = UserId::parse(change.user_id) else {
         return problem(StatusCode::BAD_REQUEST, "user_id is not a user id.");
     };
-    let store = match controls.core.as_ref() {
+    let store = match controls.switch.core().as_ref() {
         Ok(core) => core.store(core.config.mode),
         Err(misconfigured) => Err(misconfigured.clone()),
     };

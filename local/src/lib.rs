@@ -15,6 +15,7 @@ mod secrets_manager;
 mod server;
 mod stack;
 mod stripe_side;
+mod switch;
 mod tap;
 pub mod template;
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod testing;
 mod tokens;
 mod upstream;
 
+pub use gateway::fronts::{Fronts, Invoke, InvokeError};
 pub use ports::Ports;
 pub use stack::{Data, Options, Stack};
 pub use stripe_side::{StripeSide, TestMode};

@@ -1,6 +1,6 @@
 //! The whole product in one process: its parts, started in the order they need each other and stopped in reverse.
 
-mod wiring;
+pub(crate) mod wiring;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,6 +26,7 @@ use crate::ports::{Listeners, Ports, url_of};
 use crate::secrets_manager::SecretsManager;
 use crate::server::Server;
 use crate::stripe_side::StripeSide;
+use crate::switch::{self, Switch};
 use crate::tap::Tap;
 use crate::template::Template;
 use crate::tokens;
@@ -58,6 +59,7 @@ impl Default for Options {
 /// A running stack. Dropping it without [`Stack::shutdown`] leaves its servers to the runtime's end.
 pub struct Stack {
     core: Arc<Result<Core, Misconfigured>>,
+    switch: Arc<Switch>,
     urls: Urls,
     keys: Keys,
     secrets: SecretsManager,
@@ -128,7 +130,7 @@ impl Stack {
         };
 
         let upstream = Upstream::start().await?;
-        let core = Arc::new(assemble(&options.settings, &urls, &upstream.url, &options.stripe, clock).await);
+        let core = Arc::new(assemble(&options.settings, &urls, &upstream.url, &options.stripe, clock.clone()).await);
         let functions = Arc::new(Functions::of(&template, &core)?);
 
         let with_function_url: Vec<_> =
@@ -136,17 +138,35 @@ impl Stack {
         let [webhook] = with_function_url.as_slice() else {
             bail!("template.yaml: one function URL is expected, {} found", with_function_url.len());
         };
-        let function_url =
-            Server::start(listeners.function_url, function_url(webhook.name.clone(), Arc::clone(&functions)));
+        let function_url = Server::start(listeners.function_url, function_url(webhook.name.clone(), functions.clone()));
 
+        let switch = Arc::new(Switch::new(
+            Arc::clone(&core),
+            switch::Parts {
+                functions: Arc::clone(&functions),
+                template: template.clone(),
+                settings: options.settings.clone(),
+                urls: urls.clone(),
+                upstream_url: upstream.url.clone(),
+                stripe: options.stripe.clone(),
+                clock,
+            },
+        ));
         let controls = Controls {
-            core: Arc::clone(&core),
+            switch: Arc::clone(&switch),
             urls: urls.clone(),
             sandbox: sandbox.is_some().then(|| urls.stripe.clone()),
-            webhook_path: keys.of(mode_of(&core)).webhook_path(),
+            webhook_path: Box::new({
+                let (keys, switch) = (Mode::BOTH.map(|mode| (mode, keys.of(mode).webhook_path())), Arc::clone(&switch));
+                move || {
+                    keys.iter()
+                        .find(|(mode, _)| *mode == switch.mode())
+                        .map_or_else(String::new, |(_, path)| path.clone())
+                }
+            }),
             signing_key: {
-                let (secrets, core) = (secrets.clone(), Arc::clone(&core));
-                Box::new(move || signing_key(&secrets, mode_of(&core)))
+                let (secrets, switch) = (secrets.clone(), Arc::clone(&switch));
+                Box::new(move || signing_key(&secrets, switch.mode()))
             },
             client: reqwest::Client::builder().no_proxy().build().context("build the controls' client")?,
         };
@@ -156,7 +176,7 @@ impl Stack {
         let api = Server::start(listeners.api, api);
 
         let parts = Parts { api, function_url, sandbox, upstream, dynamodb, secrets_manager, _folder: folder };
-        Ok(Stack { core, urls, keys, secrets, dynamodb_tap, secrets_tap, parts })
+        Ok(Stack { core, switch, urls, keys, secrets, dynamodb_tap, secrets_tap, parts })
     }
 
     pub fn api_url(&self) -> &str {
@@ -179,7 +199,7 @@ impl Stack {
         &self.urls.stripe
     }
 
-    /// The core the functions share, or why there is none.
+    /// The core the functions shared when the stack was started, or why there is none.
     pub fn core(&self) -> Result<&Core, &Misconfigured> {
         self.core.as_ref().as_ref()
     }
@@ -198,7 +218,7 @@ impl Stack {
     }
 
     fn mode(&self) -> Mode {
-        mode_of(&self.core)
+        self.switch.mode()
     }
 
     /// An access token good for an hour. Defaults give way to the claims, `exp` and `token_type` among them.
@@ -271,10 +291,6 @@ impl Stack {
         parts.secrets_manager.stop().await?;
         parts.dynamodb.stop().await
     }
-}
-
-fn mode_of(core: &Result<Core, Misconfigured>) -> Mode {
-    core.as_ref().map_or(Mode::Test, |core| core.config.mode)
 }
 
 #[cfg(test)]

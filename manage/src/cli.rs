@@ -6,7 +6,8 @@ use clap_complete::Shell;
 
 use crate::Context;
 use crate::commands::{
-    check_trial_status, events, fix_customer_links, inspect, mark_trial_used, register_webhook, replay, sync_stripe,
+    check_trial_status, doctor, events, explain, fix_customer_links, go_live, import_djstripe, inspect,
+    mark_trial_used, register_webhook, replay, report, rollback, rotate, secrets, sync_stripe,
 };
 use crate::done::Done;
 use crate::printer::Printer;
@@ -112,6 +113,32 @@ pub enum Command {
     /// Everything on record of a user, a customer or a subscription
     Inspect(inspect::Arguments),
 
+    /// Whether everything works: each part is asked, and what mends it is said
+    Doctor(doctor::Arguments),
+
+    /// Why somebody has, or has not, access now
+    Explain(explain::Arguments),
+
+    /// From a working test mode to live: the plan, and then its steps
+    #[command(name = "go-live", alias = "go_live")]
+    GoLive(go_live::Arguments),
+
+    /// Let the functions serve test mode again; nothing of live mode is touched
+    Rollback(rollback::Arguments),
+
+    /// Exchange a secret without a lost event or a refused user
+    Rotate(rotate::Arguments),
+
+    /// Trials, conversion, churn and revenue, by month and by where users came from
+    Report(report::Arguments),
+
+    /// Bring the records of a Django/dj-stripe deployment, and compare what both decide
+    #[command(name = "import-djstripe", alias = "import_djstripe")]
+    ImportDjstripe(import_djstripe::Arguments),
+
+    /// Fill or check the mode's secret
+    Secrets(secrets::Arguments),
+
     /// Print a completion script for a shell
     #[command(after_help = "Example: manage completions bash > ~/.local/share/bash-completion/completions/manage")]
     Completions(Completions),
@@ -137,6 +164,14 @@ impl Command {
             Command::Replay(arguments) => replay::run(context, arguments).await,
             Command::MarkTrialUsed(arguments) => mark_trial_used::run(context, arguments).await,
             Command::Inspect(arguments) => inspect::run(context, arguments).await,
+            Command::Doctor(arguments) => doctor::run(context, arguments).await,
+            Command::Explain(arguments) => explain::run(context, arguments).await,
+            Command::GoLive(arguments) => go_live::run(context, arguments).await,
+            Command::Rollback(arguments) => rollback::run(context, arguments).await,
+            Command::Rotate(arguments) => rotate::run(context, arguments).await,
+            Command::Report(arguments) => report::run(context, arguments).await,
+            Command::ImportDjstripe(arguments) => import_djstripe::run(context, arguments).await,
+            Command::Secrets(arguments) => secrets::run(context, arguments).await,
             Command::Completions(_) | Command::Man => describe(&self, &context.printer),
         }
     }
@@ -159,7 +194,7 @@ fn man_pages(cli: clap::Command, bytes: &mut Vec<u8>) -> std::io::Result<()> {
     clap_mangen::Man::new(cli.clone()).render(bytes)?;
     for command in cli.get_subcommands() {
         let name = format!("manage-{}", command.get_name());
-        clap_mangen::Man::new(command.clone().name(name)).render(bytes)?;
+        clap_mangen::Man::new(command.clone().display_name(name)).render(bytes)?;
     }
     Ok(())
 }

@@ -87,9 +87,13 @@ mod tests {
 
     #[test]
     fn live_mode_wants_its_own_word() {
-        for (line, wanted, expected) in
-            [("y\n", "yes", true), ("YES\n", "yes", true), ("\n", "yes", false), ("y\n", "live", false), ("live\n", "live", true)]
-        {
+        for (line, wanted, expected) in [
+            ("y\n", "yes", true),
+            ("YES\n", "yes", true),
+            ("\n", "yes", false),
+            ("y\n", "live", false),
+            ("live\n", "live", true),
+        ] {
             assert_eq!(is_agreed(line, wanted), expected, "{line:?} for {wanted}");
         }
     }

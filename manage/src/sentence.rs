@@ -13,14 +13,24 @@ pub fn of(error: &anyhow::Error) -> String {
     if let Some(usage) = error.downcast_ref::<Usage>() {
         return usage.to_string();
     }
-    let advice = error.chain().find_map(advice);
-    match advice {
-        Some(advice) => format!("{error:#}. {advice}"),
-        None => match aws_advice(&format!("{error:#}")) {
-            Some(advice) => format!("{error:#}. {advice}"),
-            None => format!("{error:#}"),
-        },
+    let story = story(error);
+    match error.chain().find_map(advice).or_else(|| aws_advice(&story).map(str::to_owned)) {
+        Some(advice) => format!("{story}. {advice}"),
+        None => story,
     }
+}
+
+/// The error and its causes; some errors tell their cause in their own text, which is told once.
+fn story(error: &anyhow::Error) -> String {
+    let mut story = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if story.is_empty() {
+            story = cause;
+        } else if !story.contains(&cause) {
+            story = format!("{story}: {cause}");
+        }
+    }
+    story
 }
 
 fn advice(error: &(dyn std::error::Error + 'static)) -> Option<String> {
@@ -44,7 +54,9 @@ fn of_sync(error: &SyncError) -> Option<String> {
     match error {
         SyncError::Store(error) => of_store(error),
         SyncError::Stripe { source, .. } => of_stripe(source).map(str::to_owned),
-        SyncError::Contended { .. } => Some("Webhooks are changing it at this moment: run the command again.".to_owned()),
+        SyncError::Contended { .. } => {
+            Some("Webhooks are changing it at this moment: run the command again.".to_owned())
+        }
         SyncError::Object { .. } => None,
     }
 }
@@ -161,6 +173,13 @@ mod tests {
             let sentence = of(&error);
             assert!(sentence.contains(sign), "{sentence}");
         }
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let source = StripeError::NotFound { param: None, request_id: None };
+        let error = anyhow::Error::from(SyncError::Stripe { doing: "list events".into(), source }).context("replay");
+        assert_eq!(of(&error), "replay: list events: Stripe does not know the object");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::domain::{Mode, TrialAbuseAction};
 use crate::secrets::SecretStore;
 use crate::store::Store;
-use crate::stripe::{StripeAccount, StripeGateway};
+use crate::stripe::{StripeAccount, StripeGateway, StripeSetup};
 
 /// The records of one mode and the Stripe account they mirror.
 ///
@@ -56,6 +56,7 @@ impl Books {
 pub struct Auditor {
     pub(crate) books: Books,
     pub(crate) account: Arc<dyn StripeAccount>,
+    pub(crate) setup: Arc<dyn StripeSetup>,
     pub(crate) secrets: Arc<SecretStore>,
 }
 
@@ -66,6 +67,10 @@ impl Auditor {
 
     pub fn account(&self) -> &dyn StripeAccount {
         self.account.as_ref()
+    }
+
+    pub fn setup(&self) -> &dyn StripeSetup {
+        self.setup.as_ref()
     }
 
     pub fn secrets(&self) -> &SecretStore {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
+use secrecy::SecretString;
 
 use crate::auth::Authenticator;
 pub use crate::aws::AwsEndpoints;
@@ -13,6 +14,7 @@ use crate::domain::Mode;
 use crate::https_client::HttpsClient;
 use crate::secrets::SecretStore;
 use crate::store::{self, Store};
+use crate::stripe::StripeSetup;
 use crate::stripe::live::LiveStripe;
 use crate::stripe::transport::KeySource;
 use crate::{aws, config, telemetry};
@@ -31,7 +33,7 @@ pub struct Core {
 impl Core {
     /// A function's own start: logging first, so that whatever is missing can be said.
     pub async fn from_environment() -> Result<Core, Misconfigured> {
-        telemetry::start(config::log_level());
+        telemetry::start(config::log_level(), &config::metrics_namespace());
         let config = Config::from_environment()?;
         let endpoints = AwsEndpoints::of(&config.aws);
         aws::require(&config.aws, &endpoints)?;
@@ -68,7 +70,15 @@ impl Core {
     /// The same, with a way through the whole account.
     pub fn auditor(&self, mode: Mode) -> Result<Auditor, Misconfigured> {
         let (books, stripe) = self.pair(mode)?;
-        Ok(Auditor { books, account: Arc::new(stripe), secrets: Arc::clone(&self.secrets) })
+        let secrets = Arc::clone(&self.secrets);
+        Ok(Auditor { books, account: Arc::new(stripe.clone()), setup: Arc::new(stripe), secrets })
+    }
+
+    /// The account that a key opens which is in no secret yet.
+    pub fn account_of_key(&self, mode: Mode, key: SecretString) -> Arc<dyn StripeSetup> {
+        let keys = KeySource::Fixed(key);
+        let stripe = LiveStripe::new(self.https.clone(), &self.config.stripe_api_url, keys, self.clock.clone());
+        Arc::new(stripe.for_operator(mode))
     }
 
     fn pair(&self, mode: Mode) -> Result<(Books, LiveStripe), Misconfigured> {

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -28,5 +29,28 @@ impl Clock {
     pub fn business_now(&self) -> Timestamp {
         let offset = SignedDuration::from_secs(self.business_offset_seconds.load(Ordering::SeqCst));
         self.wall_now().checked_add(offset).unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// What is left until Lambda's deadline, in milliseconds since 1970; nothing where none is given. `cargo lambda watch`
+/// gives one that lies in 1970.
+pub fn time_until(deadline_ms: u64) -> Option<Duration> {
+    /// Long before there was Lambda.
+    const FIRST_MS: u64 = 1_000_000_000_000;
+    let now_ms = u64::try_from(Clock::default().wall_now().as_millisecond()).unwrap_or(0);
+    (deadline_ms >= FIRST_MS).then(|| Duration::from_millis(deadline_ms.saturating_sub(now_ms)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_that_has_passed_leaves_nothing_and_one_of_1970_is_none() {
+        let now_ms = u64::try_from(Clock::default().wall_now().as_millisecond()).unwrap();
+        assert!(time_until(now_ms + 10_000).is_some_and(|left| left > Duration::from_secs(9)));
+        assert_eq!(time_until(now_ms - 1), Some(Duration::ZERO));
+        assert_eq!(time_until(0), None);
+        assert_eq!(time_until(600_000), None);
     }
 }

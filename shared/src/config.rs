@@ -88,6 +88,7 @@ const GATE_EXEMPT_PREFIXES: &str = "GATE_EXEMPT_PREFIXES";
 const STRIPE_API_URL: &str = "STRIPE_API_URL";
 const JWT_AUDIENCE: &str = "JWT_AUDIENCE";
 const LOG_LEVEL: &str = "LOG_LEVEL";
+const METRICS_NAMESPACE: &str = "METRICS_NAMESPACE";
 const AWS_REGION: &str = "AWS_REGION";
 const AWS_ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 const AWS_SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
@@ -115,6 +116,11 @@ pub fn from_shell(name: &str) -> Option<String> {
 /// `LOG_LEVEL`, read apart from the rest because a half-configured function logs too. INFO unless it is a level.
 pub fn log_level() -> tracing::Level {
     variable(LOG_LEVEL).and_then(|level| level.trim().parse().ok()).unwrap_or(tracing::Level::INFO)
+}
+
+/// `METRICS_NAMESPACE`: under which name CloudWatch keeps this stack's metrics.
+pub fn metrics_namespace() -> String {
+    variable(METRICS_NAMESPACE).filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "subscriptions".to_owned())
 }
 
 impl Config {

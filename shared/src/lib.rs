@@ -15,10 +15,12 @@ pub mod domain;
 pub mod gate;
 pub mod http;
 pub mod https_client;
+pub mod metrics;
 #[cfg(test)]
 mod scripted_server;
 pub mod secrets;
 pub mod store;
 pub mod stripe;
 pub mod sync;
+pub mod tally;
 pub mod telemetry;

@@ -37,7 +37,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Plan {
-    calls: Vec<String>,
+    calls: usize,
     kill: Option<(usize, Moment)>,
 }
 
@@ -71,7 +71,7 @@ impl Crossing {
     /// Runs the work; if it makes so many calls (counted from 1), it is dropped at the last of them, as a function is
     /// whose environment is taken away. Nothing when that happened.
     pub async fn kill_at<T>(&self, call: usize, moment: Moment, work: impl Future<Output = T>) -> Option<T> {
-        *self.shared.plan() = Plan { calls: Vec::new(), kill: Some((call, moment)) };
+        *self.shared.plan() = Plan { calls: 0, kill: Some((call, moment)) };
         let done = tokio::select! {
             biased;
             () = self.shared.killed.notified() => None,
@@ -79,11 +79,6 @@ impl Crossing {
         };
         self.shared.plan().kill = None;
         done
-    }
-
-    /// The calls since the last [`Crossing::kill_at`] began.
-    pub fn calls(&self) -> Vec<String> {
-        self.shared.plan().calls.clone()
     }
 }
 
@@ -98,17 +93,15 @@ impl Shared {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(&self, call: String) -> Option<Moment> {
+    fn begin(&self) -> Option<Moment> {
         let mut plan = self.plan();
-        plan.calls.push(call);
-        plan.kill.filter(|(number, _)| *number == plan.calls.len()).map(|(_, moment)| moment)
+        plan.calls += 1;
+        plan.kill.filter(|(number, _)| *number == plan.calls).map(|(_, moment)| moment)
     }
 }
 
 async fn cross(State(way): State<Way>, request: Request) -> Response {
-    let operation = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
-    let call = operation.map_or_else(|| format!("{} {}", request.method(), request.uri().path()), str::to_owned);
-    match way.shared.begin(call) {
+    match way.shared.begin() {
         Some(Moment::BeforeItsEffect) => way.kill().await,
         Some(Moment::AfterItsEffect) => {
             // Whatever it answers is not heard.

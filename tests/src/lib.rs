@@ -5,8 +5,12 @@
 mod core;
 mod crossing;
 mod crowd;
+pub mod described;
 mod event;
+pub mod lambda;
+pub mod policy;
 pub mod soak;
+pub mod story;
 mod subscriber;
 mod table;
 mod truth;

@@ -27,6 +27,18 @@ async fn of_two_events_in_one_second_stripe_decides() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tie_brings_the_card_that_pays_by_now() -> Result<()> {
+    let subscriber = Subscriber::start().await?;
+    assert_eq!(subscriber.outcome(subscriber.event("evt_b", 20)).await?, "applied");
+    let change = format!("customers/{}/card", subscriber.customer);
+    subscriber.world.sandbox(&change, &json!({ "card": "4000000000000341" })).await?;
+    assert_eq!(subscriber.outcome(subscriber.event("evt_a", 20)).await?, "applied");
+    let status = subscriber.world.status(&subscriber.token).await?;
+    assert_eq!(status["payment_method"]["last4"], "0341", "{status}");
+    subscriber.world.stack.shutdown().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_end_is_never_taken_back_and_always_wins() -> Result<()> {
     let subscriber = Subscriber::start().await?;
     let calls_before = subscriber.world.stripe_calls().await?.len();

@@ -32,7 +32,8 @@ pub(crate) async fn ensure(deps: &Deps, caller: &Caller, account: &Account) -> R
     if let Some(id) = known.id {
         return Ok(Some(Ensured { id, is_new: false, creation_attempt: known.creation_attempt }));
     }
-    let now = deps.clock.wall_now();
+    // Stripe's clock is what its keys grow old by.
+    let now = deps.clock.business_now();
     let plan = match known.creating_since {
         Some(_) => known,
         None => {

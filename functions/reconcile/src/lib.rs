@@ -6,13 +6,18 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use serde::Serialize;
 use serde_json::Value;
 use shared::boot::Core;
-use shared::clock::Clock;
+use shared::clock::time_until;
 use shared::config::Misconfigured;
 use shared::domain::Mode;
+use shared::metrics;
 use shared::sync::reconcile::{self, Report};
+use shared::tally::{Count, Tally};
 
 /// Kept free at the end of a run for the last write and the log.
 const RESERVE: Duration = Duration::from_secs(5);
+
+/// Where nobody says how long a run may take.
+const USUAL_TIME: Duration = Duration::from_secs(300);
 
 /// What a run found, by mode; a mode without a usable secret is left out.
 #[derive(Debug, Serialize, PartialEq, Eq)]
@@ -79,12 +84,14 @@ async fn run_mode(core: &Core, mode: Mode, deadline: Instant) -> Result<Option<S
         return if mode == core.config.mode { Err(error.to_string()) } else { Ok(None) };
     }
     let auditor = core.auditor(mode).map_err(|error| error.to_string())?;
-    let report = Box::pin(reconcile::run(&auditor, deadline)).await.map_err(|error| {
+    let tally = Tally::default();
+    let report = Box::pin(tally.of(reconcile::run(&auditor, deadline))).await.map_err(|error| {
         tracing::error!(%mode, %error, "Reconcile could not be finished");
         error.to_string()
     })?;
     let summary = summary(mode, &report);
     tracing::info!(
+        target: metrics::RECONCILE,
         mode = summary.mode,
         events_seen = summary.events_seen,
         events_healed = summary.events_healed,
@@ -94,15 +101,21 @@ async fn run_mode(core: &Core, mode: Mode, deadline: Instant) -> Result<Option<S
         drift_repaired = summary.drift_repaired,
         endpoint_disabled = summary.endpoint_disabled,
         is_complete = summary.is_complete,
+        dynamodb_calls = tally.get(Count::DynamodbCalls),
+        stripe_calls = tally.get(Count::StripeCalls),
+        trials_started = tally.get(Count::TrialsStarted),
+        trials_converted = tally.get(Count::TrialsConverted),
+        trials_lost = tally.get(Count::TrialsLost),
+        payments_succeeded = tally.get(Count::PaymentsSucceeded),
+        payments_failed = tally.get(Count::PaymentsFailed),
+        subscriptions_ended = tally.get(Count::SubscriptionsEnded),
         "Reconcile finished"
     );
     Ok(Some(summary))
 }
 
-/// `deadline_ms` is Lambda's: milliseconds since 1970.
 fn time_left(deadline_ms: u64) -> Duration {
-    let now_ms = u64::try_from(Clock::default().wall_now().as_millisecond()).unwrap_or(0);
-    Duration::from_millis(deadline_ms.saturating_sub(now_ms)).saturating_sub(RESERVE)
+    time_until(deadline_ms).unwrap_or(USUAL_TIME).saturating_sub(RESERVE)
 }
 
 fn summary(mode: Mode, report: &Report) -> Summary {

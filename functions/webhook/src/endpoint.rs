@@ -5,6 +5,7 @@ use std::sync::Arc;
 use lambda_http::http::HeaderMap;
 use shared::domain::Mode;
 use shared::http::ApiError;
+use shared::metrics;
 use shared::secrets::{ModeSecrets, SecretsError};
 use shared::stripe::signature::{self, SignatureError};
 
@@ -106,7 +107,7 @@ impl Known {
     fn explain(&self, refusal: Refusal) -> ApiError {
         match refusal {
             Refusal::Signature(error) => {
-                tracing::warn!(%error, "A webhook's signature was refused");
+                tracing::warn!(target: metrics::SIGNATURE, %error, signature_failures = 1, "A webhook's signature was refused");
                 refused()
             }
             Refusal::UnknownUuid => match self.unreadable() {

@@ -6,6 +6,7 @@
 mod endpoint;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use lambda_http::RequestExt;
 use serde_json::json;
@@ -15,10 +16,12 @@ use shared::clock::Clock;
 use shared::config::Misconfigured;
 use shared::domain::Mode;
 use shared::http::{self, ApiError, Function, Method, Reply, Request, StatusCode};
+use shared::metrics;
 use shared::secrets::SecretStore;
 use shared::store::Outcome;
 use shared::stripe::envelope::{self, Envelope};
 use shared::sync::{self, SyncError};
+use shared::tally::{Count, Tally};
 use uuid::Uuid;
 
 /// Stripe's own events are far smaller.
@@ -68,6 +71,7 @@ async fn handle(deps: Arc<Deps>, request: Request) -> Result<Reply, ApiError> {
 }
 
 async fn receive(books: &Books, event: &Envelope) -> Result<Outcome, ApiError> {
+    let began = Instant::now();
     let is_other_mode = Mode::from_livemode(event.livemode) != books.mode();
     if is_other_mode || event.account.is_some() {
         tracing::info!(event = %event.id, event_type = event.event_type, is_other_mode, "Ignored an event that is not ours");
@@ -75,15 +79,9 @@ async fn receive(books: &Books, event: &Envelope) -> Result<Outcome, ApiError> {
     }
     let delivery = Uuid::new_v4().to_string();
     let received = sync::receive(books, event, &delivery).await;
-    let lag_seconds = books.clock().business_now().as_second() - event.created_at.as_second();
+    tell(books, event, received.as_ref().ok().copied(), began.elapsed());
     match received {
-        Ok(outcome) => {
-            tracing::info!(
-                event = %event.id, event_type = event.event_type, outcome = outcome.as_str(), lag_seconds, mode = books.mode().as_str(),
-                "Webhook event received"
-            );
-            Ok(outcome)
-        }
+        Ok(outcome) => Ok(outcome),
         Err(error) => {
             if let Err(note_error) = sync::event::note_failure(books, event, &delivery, &error).await {
                 tracing::warn!(event = %event.id, error = %note_error, "The failure of an event could not be recorded");
@@ -91,6 +89,31 @@ async fn receive(books: &Books, event: &Envelope) -> Result<Outcome, ApiError> {
             Err(failed(event, &error))
         }
     }
+}
+
+/// The event's one wide line. Without an outcome Stripe is asked to come again.
+fn tell(books: &Books, event: &Envelope, outcome: Option<Outcome>, took: Duration) {
+    let tally = Tally::current();
+    tracing::info!(
+        target: metrics::WEBHOOK,
+        event = %event.id,
+        event_type = event.event_type,
+        outcome = outcome.map_or("unavailable", Outcome::as_str),
+        mode = books.mode().as_str(),
+        duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        webhook_lag_seconds = books.clock().business_now().as_second() - event.created_at.as_second(),
+        webhook_events = 1,
+        events_failed = u64::from(outcome == Some(Outcome::Failed)),
+        dynamodb_calls = tally.get(Count::DynamodbCalls),
+        stripe_calls = tally.get(Count::StripeCalls),
+        trials_started = tally.get(Count::TrialsStarted),
+        trials_converted = tally.get(Count::TrialsConverted),
+        trials_lost = tally.get(Count::TrialsLost),
+        payments_succeeded = tally.get(Count::PaymentsSucceeded),
+        payments_failed = tally.get(Count::PaymentsFailed),
+        subscriptions_ended = tally.get(Count::SubscriptionsEnded),
+        "Webhook event received"
+    );
 }
 
 /// Stripe sends the event again after any of these.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -18,8 +18,10 @@ use shared::http::wire::Verbatim;
 
 use crate::template::Template;
 
-/// Every function of the template, by the name of its folder.
-pub(crate) struct Functions(BTreeMap<String, Deployed>);
+/// Every function of the template, by the name of its folder. A new configuration replaces all of them at once.
+pub(crate) struct Functions(RwLock<Arc<ByName>>);
+
+type ByName = BTreeMap<String, Deployed>;
 
 struct Deployed {
     function: Arc<Function>,
@@ -27,7 +29,7 @@ struct Deployed {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum InvokeError {
+pub enum InvokeError {
     TimedOut,
     /// The event was not one the function could read, or its reply not one that can be written as JSON.
     Failed,
@@ -50,20 +52,24 @@ const MAKERS: [(&str, Maker); 8] = [
 impl Functions {
     /// Errors: a function of the template that is not among the crates of this stack.
     pub fn of(template: &Template, core: &Result<Core, Misconfigured>) -> Result<Functions> {
-        let mut functions = BTreeMap::new();
-        for described in template.functions.iter().filter(|described| !described.is_scheduled) {
-            let Some((_, make)) = MAKERS.iter().find(|(name, _)| *name == described.name) else {
-                bail!("template.yaml deploys {}, which local/src/gateway/invoke.rs does not know", described.name);
-            };
-            let deployed = Deployed { function: Arc::new(make(core)), timeout: described.timeout };
-            functions.insert(described.name.clone(), deployed);
-        }
-        Ok(Functions(functions))
+        Ok(Functions(RwLock::new(Arc::new(made(template, core)?))))
+    }
+
+    /// As Lambda does when a function's configuration is updated: requests under way finish on the old one.
+    pub fn replace(&self, template: &Template, core: &Result<Core, Misconfigured>) -> Result<()> {
+        let made = Arc::new(made(template, core)?);
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = made;
+        Ok(())
+    }
+
+    fn now(&self) -> Arc<ByName> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The function's reply as the JSON text AWS would get.
     pub async fn invoke(&self, name: &str, event: &Value, request_id: &str) -> Result<String, InvokeError> {
-        let deployed = self.0.get(name).ok_or(InvokeError::Failed)?;
+        let functions = self.now();
+        let deployed = functions.get(name).ok_or(InvokeError::Failed)?;
         match tokio::time::timeout(deployed.timeout, deployed.answer(event, request_id)).await {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(error)) => {
@@ -77,6 +83,18 @@ impl Functions {
             }
         }
     }
+}
+
+fn made(template: &Template, core: &Result<Core, Misconfigured>) -> Result<ByName> {
+    let mut functions = BTreeMap::new();
+    for described in template.functions.iter().filter(|described| !described.is_scheduled) {
+        let Some((_, make)) = MAKERS.iter().find(|(name, _)| *name == described.name) else {
+            bail!("template.yaml deploys {}, which local/src/gateway/invoke.rs does not know", described.name);
+        };
+        let deployed = Deployed { function: Arc::new(make(core)), timeout: described.timeout };
+        functions.insert(described.name.clone(), deployed);
+    }
+    Ok(functions)
 }
 
 impl Deployed {

@@ -2,6 +2,7 @@
 //! called with it as its Lambda runtime would, and its JSON reply becomes HTTP again.
 
 pub(crate) mod event;
+pub mod fronts;
 pub(crate) mod invoke;
 pub(crate) mod reply;
 pub(crate) mod routes;

@@ -12,7 +12,8 @@ use axum::response::{IntoResponse, Response};
 use shared::clock::Clock;
 
 use super::event::{Arrival, Front, event_of, http_api_path};
-use super::invoke::{Functions, InvokeError};
+use super::fronts::Invoke;
+use super::invoke::InvokeError;
 use super::reply::{gateway_message, response_of};
 use super::routes::Routes;
 
@@ -25,11 +26,11 @@ const REPLY_LIMIT: usize = 6 * 1024 * 1024;
 
 struct HttpApi {
     routes: Routes,
-    functions: Arc<Functions>,
+    functions: Arc<dyn Invoke>,
 }
 
 /// Answers every path the template has a route for, and the rest with API Gateway's own 404.
-pub(crate) fn http_api(routes: Routes, functions: Arc<Functions>) -> Router {
+pub(crate) fn http_api(routes: Routes, functions: Arc<dyn Invoke>) -> Router {
     Router::new().fallback(answer_http_api).with_state(Arc::new(HttpApi { routes, functions }))
 }
 
@@ -46,7 +47,7 @@ async fn answer_http_api(
         return gateway_message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
     };
     let function = chosen.function.clone();
-    match pass(&api.functions, &function, Front::HttpApi(chosen), &parts, &body, peer).await {
+    match pass(api.functions.as_ref(), &function, Front::HttpApi(chosen), &parts, &body, peer).await {
         Ok(response) => response,
         Err(InvokeError::TimedOut) => gateway_message(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
         Err(InvokeError::Failed) => gateway_message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
@@ -55,11 +56,11 @@ async fn answer_http_api(
 
 struct FunctionUrl {
     function: String,
-    functions: Arc<Functions>,
+    functions: Arc<dyn Invoke>,
 }
 
 /// A function URL: every path is its one function's.
-pub(crate) fn function_url(function: String, functions: Arc<Functions>) -> Router {
+pub(crate) fn function_url(function: String, functions: Arc<dyn Invoke>) -> Router {
     Router::new().fallback(answer_function_url).with_state(Arc::new(FunctionUrl { function, functions }))
 }
 
@@ -72,14 +73,14 @@ async fn answer_function_url(
     let Ok(body) = to_bytes(body, FUNCTION_URL_BODY_LIMIT).await else {
         return gateway_message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
     };
-    match pass(&url.functions, &url.function, Front::FunctionUrl, &parts, &body, peer).await {
+    match pass(url.functions.as_ref(), &url.function, Front::FunctionUrl, &parts, &body, peer).await {
         Ok(response) => response,
         Err(_) => (StatusCode::BAD_GATEWAY, Body::from("Internal Server Error")).into_response(),
     }
 }
 
 async fn pass(
-    functions: &Functions,
+    functions: &dyn Invoke,
     function: &str,
     front: Front,
     parts: &Parts,

@@ -226,3 +226,21 @@ async fn stripes_own_test_mode_takes_the_sandboxs_place() {
     assert!(!scratch.path().join("secrets.json").exists());
     story.stack.shutdown().await.unwrap();
 }
+
+#[tokio::test]
+async fn the_functions_serve_the_other_mode_when_told_to_and_come_back() {
+    let story = Story::begin().await;
+    for (is_live, mode) in [(true, "live"), (true, "live"), (false, "test")] {
+        let flip = json!({ "is_live": is_live, "default_price": format!("price_{mode}") });
+        let (status, body) = told(story.post("/_local/mode", flip)).await;
+        assert_eq!((status, &body["mode"]), (200, &json!(mode)), "{body}");
+        let (_, health) = told(story.get("/health/")).await;
+        assert_eq!(health["mode"], mode);
+        let (_, config) = told(story.get("/api/subscriptions/config/")).await;
+        assert_eq!(config["default_price_id"], format!("price_{mode}"));
+        assert!(config["publishable_key"].as_str().unwrap().starts_with(&format!("pk_{mode}_")), "{config}");
+        let (_, state) = told(story.get("/_local/state")).await;
+        assert_eq!((&state["mode"], &state["price_id"]), (&json!(mode), &config["default_price_id"]));
+    }
+    story.stack.shutdown().await.unwrap();
+}

@@ -66,7 +66,7 @@ pub(super) fn sandbox_options(urls: &Urls, keys: &Keys, data_file: Option<PathBu
     }
 }
 
-pub(super) async fn assemble(
+pub(crate) async fn assemble(
     settings: &[(String, String)],
     urls: &Urls,
     upstream_url: &str,

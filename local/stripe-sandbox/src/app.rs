@@ -1,5 +1,6 @@
 //! What every handler and task shares, and the one way to change the state.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Mutex as AsyncMutex, Notify};
@@ -10,13 +11,21 @@ use crate::schema::Schema;
 use crate::state::State;
 use crate::tx::{Cause, Tx};
 
+#[derive(Default)]
+struct Keys {
+    added: HashSet<String>,
+    expired: HashSet<String>,
+}
+
 /// The running sandbox.
 pub(crate) struct App {
     state: Mutex<State>,
     pub clock: SandboxClock,
     pub public_url: String,
-    pub secret_key: String,
-    pub live_mode_key: Option<String>,
+    secret_key: String,
+    live_mode_key: Option<String>,
+    /// Rolled in the Dashboard: further keys, and those that were expired.
+    keys: Mutex<Keys>,
     pub schema: Schema,
     pub http: reqwest::Client,
     /// Something may be due for delivery.
@@ -37,6 +46,7 @@ impl App {
             public_url: options.public_url.trim_end_matches('/').to_owned(),
             secret_key: options.secret_key.clone(),
             live_mode_key: options.live_mode_key.clone(),
+            keys: Mutex::default(),
             schema: Schema::load(),
             http,
             wake: Notify::new(),
@@ -87,10 +97,26 @@ impl App {
 
     /// The world a key opens: `Some(livemode)`.
     pub fn mode_of(&self, key: &str) -> Option<bool> {
+        let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if keys.expired.contains(key) {
+            return None;
+        }
+        if keys.added.contains(key) {
+            return Some(is_live(key));
+        }
         if key == self.secret_key {
             return Some(is_live(key));
         }
         (self.live_mode_key.as_deref() == Some(key)).then_some(true)
+    }
+}
+
+impl App {
+    /// What the Dashboard does when a key is rolled.
+    pub fn roll_key(&self, added: Option<String>, expired: Option<String>) {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.added.extend(added);
+        keys.expired.extend(expired);
     }
 }
 

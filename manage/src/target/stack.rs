@@ -23,7 +23,7 @@ pub struct Deployed {
 }
 
 /// The template's parameters and the variables of the functions that they set.
-const SETTINGS: [(&str, &str); 10] = [
+const SETTINGS: [(&str, &str); 11] = [
     ("LiveMode", "STRIPE_LIVE_MODE"),
     ("FrontendUrl", "FRONTEND_URL"),
     ("AllowedOrigins", "ALLOWED_ORIGINS"),
@@ -34,6 +34,7 @@ const SETTINGS: [(&str, &str); 10] = [
     ("CheckoutLocale", "CHECKOUT_LOCALE"),
     ("UpstreamUrl", "UPSTREAM_URL"),
     ("GateExemptPrefixes", "GATE_EXEMPT_PREFIXES"),
+    ("JwtAudience", "JWT_AUDIENCE"),
 ];
 
 const PLACES: [(&str, &str); 3] =
@@ -99,7 +100,9 @@ impl Deployed {
         let mut values = HashMap::new();
         for (output, variable) in PLACES {
             let value = self.outputs.get(output).with_context(|| {
-                format!("Stack {name} has no output {output}: it is not a stack of this template, or is still being made.")
+                format!(
+                    "Stack {name} has no output {output}: it is not a stack of this template, or is still being made."
+                )
             })?;
             values.insert(variable.to_owned(), value.clone());
         }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Status, Subscription, SubscriptionId};
+use super::{Account, Status, Subscription, SubscriptionId};
 
 /// The record that a user's trial is spent: written once, never overwritten.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +44,44 @@ pub fn second_trial(claim: &TrialClaim, subscription: &Subscription) -> Option<S
         }
         first => Some(SecondTrial { subscription: subscription.id.clone(), first: first.clone() }),
     }
+}
+
+/// How a user's one trial went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TrialOutcome {
+    /// It is running.
+    Active,
+    /// The user has paid since.
+    Converted,
+    /// It is over, and the user has not paid.
+    Expired,
+}
+
+/// Nothing for a user who has had no trial: every other is exactly one of the three.
+pub fn trial_outcome(account: &Account) -> Option<TrialOutcome> {
+    account.first_trial_at()?;
+    if account.subscriptions.iter().any(|subscription| subscription.status == Status::Trialing) {
+        return Some(TrialOutcome::Active);
+    }
+    let has_paid = account.subscriptions.iter().any(has_paid_period);
+    Some(if has_paid { TrialOutcome::Converted } else { TrialOutcome::Expired })
+}
+
+/// Whether the subscription went through, or into, a period that was paid for. An unpaid first period ends in
+/// cancellation before its time; a second period begins, and a first one ends, only after the first was paid.
+pub fn has_paid_period(subscription: &Subscription) -> bool {
+    match subscription.status {
+        Status::Active => return true,
+        Status::Incomplete | Status::IncompleteExpired | Status::Trialing => return false,
+        _ => {}
+    }
+    let began = subscription.trial_end_at.unwrap_or(subscription.created_at);
+    let is_later_period = subscription.current_period_start_at.is_some_and(|start| start > began);
+    let ran_to_its_end = match (subscription.ended_at, subscription.current_period_end_at) {
+        (Some(ended), Some(period_end)) => ended >= period_end && period_end > began,
+        _ => false,
+    };
+    is_later_period || ran_to_its_end
 }
 
 #[cfg(test)]
@@ -93,5 +131,47 @@ mod tests {
         over.status = Status::Active;
         assert_eq!(second_trial(&claim(10, Some("sub_a")), &over), None);
         assert_eq!(second_trial(&claim(10, Some("sub_a")), &subscription("sub_c", Status::Trialing)), None);
+    }
+
+    #[test]
+    fn every_trial_is_running_converted_or_expired() {
+        let of = |change: fn(&mut Subscription)| {
+            let mut subscription = trialing("sub_a", 1_000);
+            subscription.trial_end_at = Some(at(2_000));
+            subscription.current_period_start_at = Some(at(2_000));
+            subscription.current_period_end_at = Some(at(3_000));
+            change(&mut subscription);
+            let mut account = Account::empty(crate::domain::UserId::parse("42").unwrap());
+            account.subscriptions = vec![subscription];
+            trial_outcome(&account)
+        };
+        assert_eq!(of(|_| ()), Some(TrialOutcome::Active));
+        assert_eq!(of(|it| it.status = Status::Active), Some(TrialOutcome::Converted));
+        assert_eq!(of(|it| it.status = Status::PastDue), Some(TrialOutcome::Expired), "the first invoice failed");
+        let second_period: fn(&mut Subscription) = |it| {
+            it.status = Status::PastDue;
+            it.current_period_start_at = Some(at(3_000));
+        };
+        assert_eq!(of(second_period), Some(TrialOutcome::Converted));
+        let canceled_in_trial: fn(&mut Subscription) = |it| {
+            it.status = Status::Canceled;
+            it.ended_at = Some(at(2_000));
+            it.current_period_start_at = Some(at(1_000));
+            it.current_period_end_at = Some(at(2_000));
+        };
+        assert_eq!(of(canceled_in_trial), Some(TrialOutcome::Expired));
+        let canceled_after_a_paid_month: fn(&mut Subscription) = |it| {
+            it.status = Status::Canceled;
+            it.ended_at = Some(at(3_000));
+        };
+        assert_eq!(of(canceled_after_a_paid_month), Some(TrialOutcome::Converted));
+    }
+
+    #[test]
+    fn a_trial_an_operator_marked_as_used_is_over_and_one_never_had_is_none() {
+        let mut account = Account::empty(crate::domain::UserId::parse("42").unwrap());
+        assert_eq!(trial_outcome(&account), None);
+        account.trial = Some(claim(10, None));
+        assert_eq!(trial_outcome(&account), Some(TrialOutcome::Expired));
     }
 }

@@ -135,7 +135,8 @@ impl ApiError {
         }
     }
 
-    fn sentence(&self) -> &str {
+    /// The `error`, or `detail`, of the body.
+    pub fn sentence(&self) -> &str {
         match self {
             ApiError::NotAuthenticated => "Authentication credentials were not provided.",
             ApiError::TokenNotValid => "Given token not valid for any token type",
@@ -157,7 +158,7 @@ impl ApiError {
     }
 
     /// Where the front end should take the user.
-    fn redirect(&self) -> Option<&'static str> {
+    pub fn redirect(&self) -> Option<&'static str> {
         match self {
             ApiError::Denied(Denial::CheckoutRequired) => Some("/checkout"),
             ApiError::Denied(Denial::TrialUsed) => Some("/subscription/trial-used"),

@@ -19,9 +19,11 @@ use super::cors::Cors;
 use super::wire::Verbatim;
 use super::{ApiError, Method, Reply, Request};
 use crate::boot::Core;
-use crate::clock::Clock;
+use crate::clock::time_until;
 use crate::config::Misconfigured;
 use crate::domain::Mode;
+use crate::metrics;
+use crate::tally::{Count, Tally};
 
 type Outcome = Result<Reply, ApiError>;
 type Handler = Box<dyn Fn(Request) -> Pin<Box<dyn Future<Output = Outcome> + Send>> + Send + Sync>;
@@ -93,10 +95,12 @@ impl Function {
         let method = request.method().clone();
         let path = self.loggable_path(request.raw_http_path());
         let origin = Cors::origin(&request);
+        let trace_id = trace_id(&request);
         let is_cold_start = !self.has_been_called.swap(true, Ordering::Relaxed);
+        let tally = Tally::default();
 
-        let span = tracing::info_span!("request", function = self.name, request_id);
-        let (mut reply, code) = match self.answer(request).instrument(span).await {
+        let span = tracing::info_span!("request", function = self.name, request_id, trace_id);
+        let (mut reply, code) = match tally.of(self.answer(request)).instrument(span).await {
             Ok(reply) => (reply, None),
             Err(error) => {
                 self.log_detail(&error, &request_id);
@@ -110,7 +114,12 @@ impl Function {
         if method == Method::HEAD {
             *reply.body_mut() = Body::Empty;
         }
+        // What came from the API behind the gate goes back as it was.
+        if code.is_some() || !self.methods.is_empty() {
+            name_request(&mut reply, &request_id, trace_id.as_deref());
+        }
         tracing::info!(
+            target: metrics::REQUEST,
             function = self.name,
             method = method.as_str(),
             path,
@@ -118,8 +127,14 @@ impl Function {
             code,
             duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
             request_id,
+            trace_id,
             mode = self.mode.map(Mode::as_str),
-            cold_start = is_cold_start,
+            cold_starts = u64::from(is_cold_start),
+            dynamodb_calls = tally.get(Count::DynamodbCalls),
+            stripe_calls = tally.get(Count::StripeCalls),
+            conflicts_given_up = tally.get(Count::ConflictsGivenUp),
+            server_errors = u64::from(reply.status().is_server_error()),
+            misconfigured = u64::from(code == Some(ApiError::Misconfigured.code())),
             "Request answered"
         );
         reply
@@ -237,15 +252,32 @@ fn request_id(request: &Request) -> String {
         .unwrap_or_else(|| uuid::Uuid::new_v4().to_string())
 }
 
+/// X-Ray's id of the request, which API Gateway, Lambda and whoever is behind them share. A caller may have made it up.
+/// <https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>
+fn trace_id(request: &Request) -> Option<String> {
+    let of_lambda = request.lambda_context_ref().and_then(|context| context.xray_trace_id.as_deref());
+    let of_header = || request.headers().get("x-amzn-trace-id").and_then(|value| value.to_str().ok());
+    let header = of_lambda.filter(|id| !id.is_empty()).or_else(of_header)?;
+    let root = header.split(';').find_map(|part| part.trim().strip_prefix("Root="))?;
+    let is_id = root.len() <= 64 && root.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    (is_id && !root.is_empty()).then(|| root.to_owned())
+}
+
+/// By these the log's lines of a request are found.
+fn name_request(reply: &mut Reply, request_id: &str, trace_id: Option<&str>) {
+    for (name, id) in [("x-request-id", Some(request_id)), ("x-trace-id", trace_id)] {
+        if let Some(value) = id.and_then(|id| HeaderValue::from_str(id).ok()) {
+            reply.headers_mut().insert(name, value);
+        }
+    }
+}
+
 /// What Lambda leaves the handler, less the second that answering takes: an answer of ours, with a log line, instead of
 /// being killed. Every wait within a handler is shorter; this is for their sum.
 fn time_left(request: &Request) -> Duration {
     const RESERVE: Duration = Duration::from_secs(1);
-    let Some(deadline_ms) = request.lambda_context_ref().map(|context| context.deadline).filter(|ms| *ms > 0) else {
-        return Duration::MAX;
-    };
-    let now_ms = u64::try_from(Clock::default().wall_now().as_millisecond()).unwrap_or(0);
-    Duration::from_millis(deadline_ms.saturating_sub(now_ms)).saturating_sub(RESERVE)
+    let given = request.lambda_context_ref().and_then(|context| time_until(context.deadline));
+    given.map_or(Duration::MAX, |left| left.saturating_sub(RESERVE))
 }
 
 /// A panic is one request's misfortune, not the process's: the panic hook has logged where it was.

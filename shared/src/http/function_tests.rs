@@ -76,7 +76,9 @@ async fn no_methods_means_any_method() {
 async fn a_preflight_is_answered_without_asking_the_handler() {
     let function = function(&[Method::POST], &core().await);
     let headers = [("Origin", APP), ("Access-Control-Request-Method", "POST")];
-    let reply = function.call(request("OPTIONS", "/", &headers)).await;
+    let mut context = lambda_http::Context::default();
+    context.request_id = "preflight-1".to_owned();
+    let reply = function.call(request("OPTIONS", "/", &headers).with_lambda_context(context)).await;
     assert_eq!(reply.status(), StatusCode::NO_CONTENT);
     let mut shown: Vec<String> =
         reply.headers().iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
@@ -87,6 +89,7 @@ async fn a_preflight_is_answered_without_asking_the_handler() {
     access-control-allow-origin: https://app.example.com
     access-control-max-age: 600
     vary: Origin
+    x-request-id: preflight-1
     "#);
 
     let headers = [("Origin", "https://evil.com"), ("Access-Control-Request-Method", "POST")];
@@ -151,7 +154,7 @@ async fn the_cause_of_a_failure_is_in_the_log_and_its_id_in_the_reply() {
     let reply = function.call(request("GET", "/down", &[])).await;
     let body = body(&reply);
     assert_eq!(reply.headers()["retry-after"], "5");
-    assert!(!body.to_string().contains("42"));
+    assert!(!body.to_string().contains("read account"));
     let lines = log.lines();
     let failure = lines.iter().find(|line| line["message"] == "Request failed").unwrap();
     assert_eq!(failure["detail"], "read account 42: timed out");
@@ -164,6 +167,8 @@ async fn each_request_is_one_line_without_token_query_or_body() {
     let function = function(&[Method::GET], &core().await);
     let mut context = lambda_http::Context::default();
     context.request_id = "lambda-1".to_owned();
+    context.xray_trace_id =
+        Some("Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1".to_owned());
     let sent = request("GET", "/denied?email=ana@example.com", &[("Authorization", "Bearer secret-token")]);
     function.call(sent.with_lambda_context(context)).await;
     function.call(request("GET", "/", &[])).await;
@@ -171,14 +176,44 @@ async fn each_request_is_one_line_without_token_query_or_body() {
     let lines = log.lines();
     assert_eq!(lines.len(), 2);
     let mut first = lines[0].clone();
-    for volatile in ["timestamp", "duration_ms"] {
+    for volatile in ["timestamp", "duration_ms", "_aws"] {
         assert!(first.as_object_mut().unwrap().remove(volatile).is_some());
     }
-    assert_snapshot!(first, @r#"{"code":"CHECKOUT_REQUIRED","cold_start":true,"function":"echo","level":"INFO","message":"Request answered","method":"GET","mode":"test","path":"/denied","request_id":"lambda-1","status":402,"target":"shared::http::function"}"#);
-    assert_eq!(lines[1]["cold_start"], false);
+    assert_snapshot!(first, @r#"{"code":"CHECKOUT_REQUIRED","cold_starts":1,"conflicts_given_up":0,"dynamodb_calls":0,"function":"echo","level":"INFO","message":"Request answered","method":"GET","misconfigured":0,"mode":"test","path":"/denied","request_id":"lambda-1","server_errors":0,"status":402,"stripe_calls":0,"target":"metrics::request","trace_id":"1-5759e988-bd862e3fe1be46a994272793"}"#);
+    assert_eq!(lines[1]["cold_starts"], 0);
     assert_eq!(lines[1]["request_id"].as_str().unwrap().len(), 36, "a fresh one where Lambda gives none");
     for secret in ["secret-token", "ana@", "email"] {
         assert!(!log.text().contains(secret));
+    }
+}
+
+#[tokio::test]
+async fn a_reply_names_its_request() {
+    let function = function(&[Method::GET], &core().await);
+    let trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0";
+    let reply = function.call(request("GET", "/", &[("X-Amzn-Trace-Id", trace)])).await;
+    assert_eq!(reply.headers()["x-trace-id"], "1-5759e988-bd862e3fe1be46a994272793");
+    assert_eq!(reply.headers()["x-request-id"].len(), 36);
+
+    let forged = function.call(request("GET", "/", &[("X-Amzn-Trace-Id", "Root=ana@example.com")])).await;
+    assert!(!forged.headers().contains_key("x-trace-id"));
+
+    let gate = Function::new("gate", &[], &core().await, |_| Ok(()), echo);
+    assert!(!gate.call(request("GET", "/", &[])).await.headers().contains_key("x-request-id"), "another's reply");
+    assert!(gate.call(request("GET", "/denied", &[])).await.headers().contains_key("x-request-id"));
+}
+
+#[tokio::test]
+async fn every_metric_of_a_request_is_a_number_in_its_line() {
+    let (log, _guard) = Captured::start(Level::ERROR);
+    function(&[Method::GET], &core().await).call(request("GET", "/down", &[])).await;
+    let line = log.lines().into_iter().find(|line| line["message"] == "Request answered").unwrap();
+    assert_eq!((&line["server_errors"], &line["misconfigured"]), (&json!(1), &json!(0)));
+    for directive in line["_aws"]["CloudWatchMetrics"].as_array().unwrap() {
+        for metric in directive["Metrics"].as_array().unwrap() {
+            let name = metric["Name"].as_str().unwrap();
+            assert!(line[name].is_number(), "{name}");
+        }
     }
 }
 

@@ -53,6 +53,19 @@ pub fn read(mode: Mode, json: &str) -> Result<ModeSecrets, Complaint> {
     })
 }
 
+/// Everything that is wrong with the secret, where [`read`] names the first: for an operator who mends it field by field.
+pub fn complaints(mode: Mode, fields: &Map<String, Value>) -> Vec<Complaint> {
+    let key = |name: &str, kinds: &[&str]| {
+        text(fields, name, "").and_then(|key| check_stripe_key(name, &key, mode, kinds).map(|()| key))
+    };
+    let (secret, publishable) = (key("stripe_secret_key", &["sk", "rk"]), key("stripe_publishable_key", &["pk"]));
+    let signing = signing_secrets(fields);
+    let of_signing = signing.iter().flatten().map(|(_, secret)| secret.clone());
+    let others: Vec<String> = [&secret, &publishable].into_iter().flatten().cloned().chain(of_signing).collect();
+    let jwt = jwt_signing_keys(fields, &others);
+    [secret.err(), publishable.err(), signing.err(), jwt.err()].into_iter().flatten().collect()
+}
+
 fn text(fields: &Map<String, Value>, name: &str, of: &str) -> Result<String, Complaint> {
     let problem = match fields.get(name) {
         None | Some(Value::Null) => "is missing",
@@ -247,6 +260,16 @@ mod tests {
         let twice = GOOD.replace(r#""current-key"#, r#""current-key-0123456789-0123456789-0123456789", "current-key"#);
         let complaint = read(Mode::Test, &twice).unwrap_err();
         assert_eq!(complaint, Complaint::new("jwt_signing_keys[1]", "is equal to another secret"));
+    }
+
+    #[test]
+    fn every_field_that_is_wrong_is_named_at_once_and_a_good_secret_has_none() {
+        let fields = |text: &str| serde_json::from_str::<Map<String, Value>>(text).unwrap();
+        assert_eq!(complaints(Mode::Test, &fields(GOOD)), []);
+        let of = |text: &str| complaints(Mode::Live, &fields(text)).into_iter().map(|complaint| complaint.field);
+        assert_eq!(of(GOOD).collect::<Vec<_>>(), ["stripe_secret_key", "stripe_publishable_key"]);
+        let all = ["stripe_secret_key", "stripe_publishable_key", "webhook_signing_secrets", "jwt_signing_keys"];
+        assert_eq!(of("{}").collect::<Vec<_>>(), all);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The mode's secret in AWS Secrets Manager: read, checked, cached.
 //!
-//! [`document`] says what a good secret is, [`store`] when it is read. The types here show nothing of what they hold.
+//! [`document`] says what a good secret is, [`store`] when it is read, [`write`] how an operator changes it. The types here show nothing of what they hold.
 
 mod document;
 #[cfg(test)]
@@ -8,6 +8,8 @@ pub(crate) mod stand_in;
 mod store;
 #[cfg(test)]
 mod tests;
+pub mod versions;
+pub mod write;
 
 use std::fmt;
 

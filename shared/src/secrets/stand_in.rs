@@ -22,6 +22,7 @@ struct Kept {
     versions: HashMap<&'static str, String>,
     is_down: bool,
     asked: Vec<String>,
+    writes: usize,
 }
 
 #[derive(Clone, Default)]
@@ -46,6 +47,11 @@ impl SecretsManager {
         asked.iter().filter(|stage| *stage == "AWSCURRENT").count()
     }
 
+    /// How often a value was put.
+    pub(crate) fn writes(&self) -> usize {
+        self.0.lock().unwrap().writes
+    }
+
     pub(crate) async fn store(&self) -> SecretStore {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -58,8 +64,14 @@ impl SecretsManager {
 }
 
 async fn answer(State(manager): State<SecretsManager>, headers: HeaderMap, body: Bytes) -> (StatusCode, String) {
-    assert_eq!(headers["x-amz-target"], "secretsmanager.GetSecretValue");
     let request: Value = serde_json::from_slice(&body).unwrap();
+    if headers["x-amz-target"] == "secretsmanager.PutSecretValue" {
+        let mut kept = manager.0.lock().unwrap();
+        kept.writes += 1;
+        kept.versions.insert("AWSCURRENT", request["SecretString"].as_str().unwrap().to_owned());
+        return (StatusCode::OK, json!({"Name": "test-secret"}).to_string());
+    }
+    assert_eq!(headers["x-amz-target"], "secretsmanager.GetSecretValue");
     let stage = request["VersionStage"].as_str().unwrap().to_owned();
     let mut kept = manager.0.lock().unwrap();
     kept.asked.push(stage.clone());

@@ -24,9 +24,12 @@ const BETWEEN_READS: SignedDuration = SignedDuration::from_mins(1);
 /// Between two tries while there is nothing to serve with: callers get the last answer meanwhile.
 const BETWEEN_FAILURES: SignedDuration = SignedDuration::from_secs(5);
 
+/// A read ends within this.
+const LONGEST_READ: SignedDuration = SignedDuration::from_secs(10);
+
 /// The secrets of both modes. Readers never wait for each other; of those who find a secret too old, one reads it anew.
 pub struct SecretStore {
-    client: Client,
+    pub(super) client: Client,
     clock: Clock,
     test: Slot,
     live: Slot,
@@ -93,7 +96,7 @@ impl SecretStore {
         self.read(slot, now).await.ok().and_then(|_| slot.other_than(known))
     }
 
-    fn slot(&self, mode: Mode) -> &Slot {
+    pub(super) fn slot(&self, mode: Mode) -> &Slot {
         match mode {
             Mode::Test => &self.test,
             Mode::Live => &self.live,
@@ -130,7 +133,7 @@ impl SecretStore {
         }
     }
 
-    async fn version(&self, secret_id: &str, stage: &str) -> Result<Option<String>, Failure> {
+    pub(super) async fn version(&self, secret_id: &str, stage: &str) -> Result<Option<String>, Failure> {
         match self.client.get_secret_value().secret_id(secret_id).version_stage(stage).send().await {
             // A binary secret has no text, and an empty text is "not JSON".
             Ok(found) => Ok(Some(found.secret_string.unwrap_or_default())),
@@ -145,7 +148,7 @@ fn is_not_found(error: &SdkError<GetSecretValueError>) -> bool {
 }
 
 /// Why a read gave nothing.
-enum Failure {
+pub(super) enum Failure {
     /// No variable names the secret.
     NotSet(Misconfigured),
     /// The variable names a secret that does not exist.
@@ -156,9 +159,9 @@ enum Failure {
 }
 
 /// One mode's secret in memory.
-struct Slot {
+pub(super) struct Slot {
     mode: Mode,
-    secret_id: Result<String, Misconfigured>,
+    pub(super) secret_id: Result<String, Misconfigured>,
     state: RwLock<State>,
     /// Held by the one who asks Secrets Manager; `state` is never held while waiting.
     reading: Mutex<()>,
@@ -253,7 +256,12 @@ impl Slot {
         }
     }
 
-    fn error(&self, failure: Failure) -> SecretsError {
+    /// It is read anew when it is next needed.
+    pub(super) fn forget(&self) {
+        *self.write() = State::default();
+    }
+
+    pub(super) fn error(&self, failure: Failure) -> SecretsError {
         let secret_id = self.secret_id.clone().unwrap_or_else(|_| format!("of {} mode", self.mode));
         let invalid = |secret_id, field: String, problem: &str| SecretsError::Invalid {
             secret_id,
@@ -283,8 +291,9 @@ impl Slot {
     }
 }
 
-/// False also when the clock was set back past `then`: better to read once too often.
+/// False also when the clock was set back past `then`: better to read once too often. By a little it may be: who waited
+/// for the one reader asked before the reader was done.
 fn is_within(then: Timestamp, now: Timestamp, limit: SignedDuration) -> bool {
     let age = now.duration_since(then);
-    !age.is_negative() && age < limit
+    age > -LONGEST_READ && age < limit
 }

@@ -16,11 +16,12 @@ use super::items::{
 };
 use super::keys::{self, Key, Partition};
 use super::progress::{self, Progress};
+use super::read::Parked;
 use super::record::{AsOf, Guard};
 use crate::domain::trial::SecondTrial;
 use crate::domain::{
     Card, CheckoutClaim, CheckoutSessionId, Customer, CustomerId, CustomerMirror, EventId, Invoice, Mode,
-    PaymentMethodId, Price, Product, Subscription, TrialClaim, UserId, WebhookEndpoint,
+    PaymentMethodId, Price, PriceId, Product, ProductId, Subscription, TrialClaim, UserId, WebhookEndpoint,
 };
 
 /// Changes sent together land together or not at all: see [`super::Store::commit`].
@@ -119,7 +120,9 @@ pub enum Change {
         creation_attempt: u64,
     },
     /// A session could not be opened at Stripe: the next try must not replay that failure.
-    CountCheckoutFailure { user: UserId },
+    CountCheckoutFailure {
+        user: UserId,
+    },
     /// The user's open session; refused unless the last attempt was `previous_attempt`.
     Checkout {
         user: UserId,
@@ -136,6 +139,20 @@ pub enum Change {
         customer: CustomerId,
         sk: String,
         version: u64,
+    },
+    /// A record of what Stripe no longer has goes; refused when it changed meanwhile.
+    Remove {
+        partition: Partition,
+        sk: String,
+        version: u64,
+    },
+    /// Nobody owns a customer that Stripe no longer has.
+    RemoveOwner {
+        customer: CustomerId,
+    },
+    /// An event that was dealt with counts as failed, so that an operator can have it received once more.
+    Reopen {
+        event: EventId,
     },
     /// What became of an event; refused when it was dealt with before.
     Event(EventRecord),
@@ -158,6 +175,19 @@ pub enum Change {
 }
 
 impl Change {
+    /// Removes a mirrored object as it was when it was read.
+    pub fn remove(partition: Partition, object: &Parked) -> Change {
+        Change::Remove { partition, sk: object.sk(), version: object.version() }
+    }
+
+    pub fn remove_product(product: &ProductId, version: u64) -> Change {
+        Change::Remove { partition: Partition::Catalogue, sk: keys::product_sk(product), version }
+    }
+
+    pub fn remove_price(price: &PriceId, version: u64) -> Change {
+        Change::Remove { partition: Partition::Catalogue, sk: keys::price_sk(price), version }
+    }
+
     /// The event whose record this is.
     pub(super) fn event(&self) -> Option<&EventId> {
         match self {
@@ -291,6 +321,12 @@ impl Change {
                 let key = Key { pk: Partition::Customer(customer).pk(mode), sk };
                 delete(table, key, Some(("version = :version", (":version", number(version as i64)))))
             }
+            Change::Remove { partition, sk, version } => {
+                let key = Key { pk: partition.pk(mode), sk };
+                delete(table, key, Some(("version = :version", (":version", number(version as i64)))))
+            }
+            Change::RemoveOwner { customer } => delete(table, keys::owner(mode, &customer), None),
+            Change::Reopen { event } => event::reopen(mode, table, &event),
             Change::Event(record) => event::write(mode, table, &record),
             Change::ListFailed(record) => event::list_failed(mode, table, &record),
             Change::UnlistFailed { event } => delete(table, keys::failed_event(mode, &event), None),

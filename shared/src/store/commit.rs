@@ -13,6 +13,7 @@ use super::record::{AsOf, Stored};
 use super::{Store, StoreError};
 use crate::causes::causes;
 use crate::domain::{EventId, Status, TrialClaim, UserId};
+use crate::tally::{Count, count};
 
 /// What became of changes that were sent together.
 #[derive(Debug)]
@@ -105,6 +106,7 @@ impl Store {
             .map(|change| change.into_write(self.mode, &self.table_name))
             .collect::<Result<Vec<_>, _>>()?;
         for attempt in 1.. {
+            count(Count::DynamodbCalls);
             let sent = self.client.transact_write_items().set_transact_items(Some(writes.clone())).send().await;
             let error = match sent {
                 Ok(_) => return Ok(Commit::Landed),
@@ -119,6 +121,7 @@ impl Store {
                 return Err(StoreError::Unavailable { doing: "write records".to_owned(), detail: causes(&error) });
             }
             if attempt >= CONFLICT_TRIES {
+                count(Count::ConflictsGivenUp);
                 return Err(StoreError::Contended { doing: "write records".to_owned() });
             }
             tell_conflict(event.as_ref());

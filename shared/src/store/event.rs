@@ -94,6 +94,10 @@ pub struct KnownEvent {
     pub outcome: Option<Outcome>,
     pub delivery: Option<String>,
     pub is_hopeless: bool,
+    /// Why it failed, when it did.
+    pub error: Option<String>,
+    /// How many deliveries have written the record.
+    pub attempts: u64,
 }
 
 impl KnownEvent {
@@ -160,13 +164,25 @@ pub(super) fn known(attributes: &Attributes) -> Result<KnownEvent, String> {
         delivery: Option<String>,
         #[serde(default)]
         is_hopeless: bool,
+        last_error: Option<String>,
+        #[serde(default)]
+        attempts: u64,
     }
     let item: Item = serde_dynamo::from_item(attributes.clone()).map_err(|error| error.to_string())?;
     Ok(KnownEvent {
         outcome: item.outcome.as_deref().and_then(Outcome::parse),
         delivery: item.delivery,
         is_hopeless: item.is_hopeless,
+        error: item.last_error,
+        attempts: item.attempts,
     })
+}
+
+/// Makes a dealt-with event one that failed, so that it can be received once more; refused when it is not on record.
+pub(super) fn reopen(mode: Mode, table: &str, event: &EventId) -> Result<TransactWriteItem, StoreError> {
+    let values = [(":failed", text(Outcome::Failed.as_str())), (":hopeless", AttributeValue::Bool(false))];
+    let expression = "SET outcome = :failed, is_hopeless = :hopeless";
+    update(table, keys::event(mode, event), expression, Some("attribute_exists(pk)"), &values)
 }
 
 #[derive(Serialize, Deserialize)]

@@ -110,11 +110,19 @@ pub(super) fn webhook_endpoint(mode: Mode, uuid: &str) -> Key {
 }
 
 pub(super) fn product(mode: Mode, product: &ProductId) -> Key {
-    Partition::Catalogue.key(mode, format!("product#{product}"))
+    Partition::Catalogue.key(mode, product_sk(product))
 }
 
 pub(super) fn price(mode: Mode, price: &PriceId) -> Key {
-    Partition::Catalogue.key(mode, format!("price#{price}"))
+    Partition::Catalogue.key(mode, price_sk(price))
+}
+
+pub(super) fn product_sk(product: &ProductId) -> String {
+    format!("product#{product}")
+}
+
+pub(super) fn price_sk(price: &PriceId) -> String {
+    format!("price#{price}")
 }
 
 /// Read by the health check; never written.

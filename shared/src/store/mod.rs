@@ -10,6 +10,8 @@ mod keys;
 mod progress;
 mod read;
 mod record;
+mod scan;
+mod table;
 
 use aws_config::SdkConfig;
 
@@ -20,6 +22,8 @@ pub use keys::Partition;
 pub use progress::Progress;
 pub use read::Parked;
 pub use record::{AsOf, Guard, Stored};
+pub use scan::{Scan, Scanned};
+pub use table::{Fingerprint, TableState};
 
 use crate::domain::Mode;
 

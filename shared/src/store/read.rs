@@ -17,6 +17,7 @@ use crate::domain::{
     Account, Card, CustomerId, CustomerMirror, EventId, Price, PriceId, Product, ProductId, Subscription,
     SubscriptionId, UserId,
 };
+use crate::tally::{Count, count};
 
 /// An object kept with a customer that nobody owned when it came.
 #[derive(Clone, Debug)]
@@ -96,6 +97,13 @@ impl Store {
         Ok(Some(item.into()))
     }
 
+    /// The record of one event: what became of it and why.
+    pub async fn read_event(&self, event: &EventId) -> Result<Option<KnownEvent>, StoreError> {
+        let doing = || format!("read the record of {event}");
+        let Some(item) = self.get(keys::event(self.mode, event), doing).await? else { return Ok(None) };
+        event::known(&item).map(Some).map_err(|detail| StoreError::Unreadable { doing: doing(), detail })
+    }
+
     /// The events on the list of failed ones, with one query.
     pub async fn read_failed_events(&self) -> Result<Vec<FailedEvent>, StoreError> {
         let doing = || "read the failed events".to_owned();
@@ -112,6 +120,7 @@ impl Store {
         while !wanted.is_empty() {
             let keys = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(true).build();
             let keys = keys.map_err(|error| StoreError::Unreadable { doing: doing(), detail: error.to_string() })?;
+            count(Count::DynamodbCalls);
             let read = self.client.batch_get_item().request_items(&self.table_name, keys).send().await;
             let output = read.map_err(|error| unavailable(&doing, &error))?;
             for item in output.responses.and_then(|mut tables| tables.remove(&self.table_name)).unwrap_or_default() {
@@ -133,6 +142,7 @@ impl Store {
     }
 
     pub(super) async fn get(&self, key: Key, doing: impl Fn() -> String) -> Result<Option<Attributes>, StoreError> {
+        count(Count::DynamodbCalls);
         let got = self
             .client
             .get_item()
@@ -148,6 +158,7 @@ impl Store {
         let mut found = Vec::new();
         let mut start = None;
         loop {
+            count(Count::DynamodbCalls);
             let page = self
                 .client
                 .query()
@@ -168,18 +179,18 @@ impl Store {
     }
 }
 
-fn unavailable<E>(doing: &impl Fn() -> String, error: &SdkError<E>) -> StoreError
+pub(super) fn unavailable<E>(doing: &impl Fn() -> String, error: &SdkError<E>) -> StoreError
 where
     E: std::error::Error + Send + Sync + 'static,
 {
     StoreError::Unavailable { doing: doing(), detail: causes(error) }
 }
 
-fn parse<T: serde::de::DeserializeOwned>(item: &Attributes) -> Result<T, String> {
+pub(super) fn parse<T: serde::de::DeserializeOwned>(item: &Attributes) -> Result<T, String> {
     serde_dynamo::from_item(item.clone()).map_err(|error| error.to_string())
 }
 
-fn sort_key(item: &Attributes) -> &str {
+pub(super) fn sort_key(item: &Attributes) -> &str {
     item.get(keys::SK).and_then(|value| value.as_s().ok()).map_or("", String::as_str)
 }
 
@@ -187,7 +198,7 @@ fn stored_subscription(item: &Attributes) -> Result<Stored<Subscription>, String
     items::stored(item, parse::<SubscriptionItem>(item)?.try_into()?)
 }
 
-fn add_to_account(account: &mut Account, item: &Attributes) -> Result<(), String> {
+pub(super) fn add_to_account(account: &mut Account, item: &Attributes) -> Result<(), String> {
     match sort_key(item) {
         keys::CUSTOMER => account.customer = Some(parse::<CustomerItem>(item)?.try_into()?),
         keys::TRIAL => account.trial = Some(parse::<TrialItem>(item)?.try_into()?),
@@ -203,7 +214,7 @@ fn add_to_account(account: &mut Account, item: &Attributes) -> Result<(), String
     Ok(())
 }
 
-fn as_parked(item: &Attributes) -> Result<Option<Parked>, String> {
+pub(super) fn as_parked(item: &Attributes) -> Result<Option<Parked>, String> {
     Ok(match sort_key(item) {
         sk if sk.starts_with(keys::SUBSCRIPTION_PREFIX) => {
             Some(Parked::Subscription(Box::new(stored_subscription(item)?)))

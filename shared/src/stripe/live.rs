@@ -6,6 +6,7 @@
 mod account;
 mod checkout;
 mod customers;
+mod setup;
 #[cfg(test)]
 mod tests;
 
@@ -30,7 +31,8 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::domain::{
-    Card, CheckoutSessionId, CustomerId, Mode, PaymentMethodId, Price, PriceId, Product, ProductId, SubscriptionId, UserId,
+    Card, CheckoutSessionId, CustomerId, Mode, PaymentMethodId, Price, PriceId, Product, ProductId, SubscriptionId,
+    UserId,
 };
 use crate::https_client::HttpsClient;
 

@@ -8,14 +8,16 @@ pub mod envelope;
 pub mod error;
 pub mod live;
 pub mod object;
+pub mod setup;
 pub mod signature;
 pub mod transport;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-pub use account::{Listed, Page, StripeAccount};
+pub use account::{Created, CreatedWebhookEndpoint, Listed, NewWebhookEndpoint, Page, StripeAccount};
 pub use error::StripeError;
+pub use setup::StripeSetup;
 
 use crate::domain::{
     Card, CheckoutChoice, CheckoutSessionId, CustomerId, PaymentMethodId, Price, PriceId, Product, ProductId,

@@ -31,6 +31,7 @@ use super::{API_VERSION, StripeError};
 use crate::causes::causes;
 use crate::clock::Clock;
 use crate::https_client::{HttpsClient, HttpsError, read_body};
+use crate::tally::{Count, count};
 
 const OUR_NAME: &str = concat!("stripe-subscriptions/", env!("CARGO_PKG_VERSION"), " (Rust; AWS Lambda)");
 
@@ -94,6 +95,7 @@ impl Transport {
     }
 
     async fn try_once(&self, request: Request<Full<Bytes>>, deadline: Instant) -> Result<Reply, Failure> {
+        count(Count::StripeCalls);
         let began = Instant::now();
         let deadline = deadline.min(began + self.patience.per_try);
         let time_left = || deadline.saturating_duration_since(Instant::now());

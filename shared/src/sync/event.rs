@@ -6,7 +6,7 @@ use super::mirrored::{Mirrored, mirror_of};
 use super::settle::{Home, Settled, Task, settle};
 use super::{Linked, SyncError, link, owner, story};
 use crate::books::Books;
-use crate::domain::{CustomerId, Invoice, UserId};
+use crate::domain::{CustomerId, EventId, Invoice, UserId};
 use crate::store::{AsOf, Change, Commit, EventRecord, KnownEvent, Outcome, Partition, Refusal};
 use crate::stripe::envelope::Envelope;
 use crate::stripe::object::{self, ObjectError};
@@ -56,6 +56,22 @@ pub async fn receive(books: &Books, envelope: &Envelope, delivery: &str) -> Resu
     }
 }
 
+/// Makes an event that was dealt with one that failed, so that [`receive`] takes it once more: for an operator who has
+/// reason to, as after an upgrade that handles what was ignored before. Whether it was on record.
+///
+/// It is also on the list of failed events until it has been received.
+pub async fn reopen(books: &Books, envelope: &Envelope) -> Result<bool, SyncError> {
+    let listed = EventRecord { error: Some("reopened by an operator".to_owned()), ..record(books, envelope, "") };
+    let changes = vec![Change::Reopen { event: envelope.id.clone() }, Change::ListFailed(listed)];
+    Ok(matches!(books.store().commit(changes).await?, Commit::Landed))
+}
+
+/// Takes an event off the list of failed ones.
+pub async fn unlist_failed(books: &Books, event: &EventId) -> Result<(), SyncError> {
+    let _: Commit = books.store().commit(vec![Change::UnlistFailed { event: event.clone() }]).await?;
+    Ok(())
+}
+
 /// Notes that an event could not be brought to the table: on its record and on the list of failed events.
 pub async fn note_failure(
     books: &Books,
@@ -64,6 +80,20 @@ pub async fn note_failure(
     error: &SyncError,
 ) -> Result<(), SyncError> {
     News { books, envelope, delivery }.fail(error.to_string(), false).await.map(|_outcome| ())
+}
+
+fn record(books: &Books, envelope: &Envelope, delivery: &str) -> EventRecord {
+    EventRecord {
+        event: envelope.id.clone(),
+        event_type: envelope.event_type.clone(),
+        created_at: envelope.created_at,
+        outcome: Outcome::Failed,
+        received_at: books.clock().wall_now(),
+        delivery: delivery.to_owned(),
+        object: envelope.object.get("id").and_then(Value::as_str).map(str::to_owned),
+        error: None,
+        is_hopeless: false,
+    }
 }
 
 /// One delivery of one event.
@@ -109,17 +139,7 @@ impl News<'_> {
     }
 
     fn record(&self, outcome: Outcome) -> EventRecord {
-        EventRecord {
-            event: self.envelope.id.clone(),
-            event_type: self.envelope.event_type.clone(),
-            created_at: self.envelope.created_at,
-            outcome,
-            received_at: self.books.clock().wall_now(),
-            delivery: self.delivery.to_owned(),
-            object: self.envelope.object.get("id").and_then(Value::as_str).map(str::to_owned),
-            error: None,
-            is_hopeless: false,
-        }
+        EventRecord { outcome, ..record(self.books, self.envelope, self.delivery) }
     }
 
     /// Writes the event's record alone.

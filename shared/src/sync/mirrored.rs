@@ -16,6 +16,15 @@ pub(super) enum Mirrored {
     Price(Price),
 }
 
+/// What Stripe said when it was asked.
+#[derive(Clone, Debug)]
+pub(super) struct Reread {
+    pub mirrored: Mirrored,
+    pub as_of: AsOf,
+    /// The card of a subscription, when Stripe sent it whole.
+    pub card: Option<Card>,
+}
+
 impl Mirrored {
     /// The write that makes the table show this view. Products and prices live in the catalogue, whatever the partition.
     pub fn change(&self, partition: &Partition, as_of: &AsOf, guard: Guard) -> Change {
@@ -58,13 +67,17 @@ impl Mirrored {
     }
 
     /// Reads the object from Stripe as it is now. Nothing when Stripe does not know it.
-    pub async fn read_again(&self, books: &Books) -> Result<Option<(Mirrored, AsOf)>, SyncError> {
+    pub async fn read_again(&self, books: &Books) -> Result<Option<Reread>, SyncError> {
         let stripe = books.stripe();
         let read = match self {
-            Mirrored::Subscription(subscription) => stripe
-                .get_subscription(&subscription.id)
-                .await
-                .map(stamped(|owned: OwnedSubscription| Mirrored::Subscription(Box::new(owned.subscription)))),
+            Mirrored::Subscription(subscription) => {
+                let read = stripe.get_subscription(&subscription.id).await;
+                read.map(|seen| {
+                    let card = seen.as_ref().and_then(|seen| seen.value.card.clone());
+                    let mirrored = |owned: OwnedSubscription| Mirrored::Subscription(Box::new(owned.subscription));
+                    stamped(mirrored)(seen).map(|reread| Reread { card, ..reread })
+                })
+            }
             Mirrored::Card(card) => stripe.get_payment_method(&card.id).await.map(stamped(Mirrored::Card)),
             Mirrored::Customer(mirror) => stripe
                 .get_customer(&mirror.id)
@@ -77,8 +90,14 @@ impl Mirrored {
     }
 }
 
-fn stamped<T>(wrap: impl Fn(T) -> Mirrored) -> impl Fn(Option<Snapshot<T>>) -> Option<(Mirrored, AsOf)> {
-    move |seen| seen.map(|seen| (wrap(seen.value), AsOf::read(seen.seen_from, seen.seen_until)))
+fn stamped<T>(wrap: impl Fn(T) -> Mirrored) -> impl Fn(Option<Snapshot<T>>) -> Option<Reread> {
+    move |seen| {
+        seen.map(|seen| Reread {
+            mirrored: wrap(seen.value),
+            as_of: AsOf::read(seen.seen_from, seen.seen_until),
+            card: None,
+        })
+    }
 }
 
 pub(super) fn mirror_of(customer: &StripeCustomer) -> CustomerMirror {

@@ -2,6 +2,8 @@
 //! so that a rule about order, owners or trials is said once.
 //!
 //! - [`event`]: what each type of event changes.
+//! - [`observe`]: writing what was read from Stripe.
+//! - [`forget`]: removing records of what Stripe no longer has.
 //! - [`mirrored`]: an object that the table mirrors, and how to read it again.
 //! - [`rule`]: the write rule as pure decisions.
 //! - [`settle`]: the write rule at work: which of two views of an object is the later, and what to do when nobody can tell.
@@ -10,7 +12,9 @@
 //! - [`story`]: the log lines an operator's tools look for.
 
 pub mod event;
+pub mod forget;
 mod mirrored;
+mod observe;
 mod owner;
 pub mod reconcile;
 pub mod rule;
@@ -18,15 +22,13 @@ mod settle;
 mod story;
 mod trial;
 
-pub use event::receive;
-pub use owner::{Linked, link};
+pub use event::{receive, reopen};
+pub use observe::{observe_customer, observe_endpoint, observe_price, observe_product, observe_subscription};
+pub use owner::{Linked, link, make_own_customer};
+pub use trial::mark_trial_used;
 
-use crate::books::Books;
-use crate::domain::UserId;
-use crate::store::{AsOf, Outcome, StoreError};
-use crate::stripe::{OwnedSubscription, Snapshot, StripeError};
-use mirrored::Mirrored;
-use settle::{Home, Task, settle};
+use crate::store::StoreError;
+use crate::stripe::StripeError;
 
 /// Why something could not be brought from Stripe to the table. Asking again later may succeed, except after `Object`.
 #[derive(Debug, thiserror::Error)]
@@ -50,24 +52,4 @@ impl From<StoreError> for SyncError {
             other => SyncError::Store(other),
         }
     }
-}
-
-/// Writes a subscription that was read from Stripe. `user` is who is known to own its customer, when the caller knows.
-pub async fn observe_subscription(
-    books: &Books,
-    seen: &Snapshot<OwnedSubscription>,
-    user: Option<&UserId>,
-) -> Result<Outcome, SyncError> {
-    let owned = &seen.value;
-    let task = Task {
-        home: Home::Of {
-            customer: owned.subscription.customer.clone(),
-            claimed_by: user.or(owned.user.as_ref()).cloned(),
-        },
-        mirrored: Mirrored::Subscription(Box::new(owned.subscription.clone())),
-        as_of: AsOf::read(seen.seen_from, seen.seen_until),
-        card: owned.card.clone(),
-        event: None,
-    };
-    Ok(settle(books, task).await?.outcome)
 }

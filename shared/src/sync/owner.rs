@@ -34,6 +34,23 @@ pub async fn link(books: &Books, customer: &CustomerId, user: &UserId) -> Result
     Ok(Linked::Done)
 }
 
+/// Makes a customer that the user owns the one new checkouts use, in place of another; that one stays theirs.
+pub async fn make_own_customer(books: &Books, user: &UserId, customer: &CustomerId) -> Result<(), SyncError> {
+    let known = books.store().read_account(user).await?.customer.and_then(|customer| customer.id);
+    if known.as_ref() == Some(customer) {
+        return Ok(());
+    }
+    if let Some(other) = known {
+        let forget = Change::ForgetCustomer { user: user.clone(), customer: other };
+        let _: Commit = books.store().commit(vec![forget]).await?;
+    }
+    let link_customer = Change::LinkCustomer { user: user.clone(), customer: customer.clone() };
+    match books.store().commit(vec![link_customer]).await? {
+        Commit::Landed => Ok(()),
+        Commit::Refused(_) => Err(SyncError::Contended { object: format!("the customer of user {user}") }),
+    }
+}
+
 /// Where the objects of a customer are kept, when they do not say themselves.
 pub(super) async fn home_of(books: &Books, customer: &CustomerId) -> Result<Partition, SyncError> {
     let owner = books.store().read_owner(customer).await?;

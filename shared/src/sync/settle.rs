@@ -5,13 +5,14 @@
 //! stored version must still stand when the answer is written). End states are never taken back and always win.
 //! The usual event needs one transaction and nothing else; everything here beyond that is what to do when it is refused.
 
-use super::mirrored::{Mirrored, mirror_of};
+use super::mirrored::{Mirrored, Reread, mirror_of};
 use super::rule::{Verdict, later_of, weigh};
 use super::trial::TrialPart;
 use super::{SyncError, owner};
 use crate::books::Books;
 use crate::domain::{Card, CustomerId, PaymentMethodId, UserId};
 use crate::store::{AsOf, Change, Commit, EventRecord, Guard, KnownEvent, Outcome, Partition, Refusal, Standing};
+use crate::tally::{Count, count};
 
 /// How often a lost race over one object is run again before the caller is told to come back.
 const MAX_READS: u32 = 4;
@@ -102,6 +103,7 @@ pub(super) async fn settle(books: &Books, task: Task) -> Result<Settled, SyncErr
             return Ok(Settled { outcome, partition: attempt.partition });
         }
     }
+    count(Count::ConflictsGivenUp);
     Err(SyncError::Contended { object: attempt.task.mirrored.name() })
 }
 
@@ -136,14 +138,21 @@ impl<'a> Attempt<'a> {
         if self.task.as_of.until.as_second() <= now_second + MAX_AHEAD_SECONDS {
             return Ok(());
         }
-        let Some((mirrored, as_of)) = self.task.mirrored.read_again(self.books).await? else {
+        let Some(read) = self.task.mirrored.read_again(self.books).await? else {
             let problem = "its event lies in the future and Stripe does not know it".to_owned();
             return Err(SyncError::Object { object: self.task.mirrored.name(), problem });
         };
-        self.task.mirrored = mirrored;
-        self.task.as_of = as_of.clone();
-        self.arrived_as_of = as_of;
+        self.arrived_as_of = read.as_of.clone();
+        self.task.as_of = read.as_of.clone();
+        self.adopt(read);
         Ok(())
+    }
+
+    /// What was read takes the place of what came, and may be paid with another card.
+    fn adopt(&mut self, read: Reread) {
+        self.task.mirrored = read.mirrored;
+        self.task.card = read.card.or_else(|| self.task.card.take());
+        self.supplements = supplements_of(&self.task);
     }
 
     fn changes(&self) -> (Vec<Part>, Vec<Change>) {
@@ -263,6 +272,7 @@ impl<'a> Attempt<'a> {
     async fn ask(&mut self, stored: &Standing) -> Result<(), SyncError> {
         self.reads += 1;
         if self.reads > MAX_READS {
+            count(Count::ConflictsGivenUp);
             return Err(SyncError::Contended { object: self.task.mirrored.name() });
         }
         if self.reads > 1
@@ -274,9 +284,9 @@ impl<'a> Attempt<'a> {
         let bounds = later_of(&self.arrived_as_of, &stored.as_of);
         self.guard = Guard::Unchanged(Some(stored.version));
         match read {
-            Some((mirrored, as_of)) => {
-                self.task.mirrored = mirrored;
-                self.task.as_of = later_of(&bounds, &as_of);
+            Some(read) => {
+                self.task.as_of = later_of(&bounds, &read.as_of);
+                self.adopt(read);
             }
             // Nothing to ask: the event's word is the best there is.
             None => {

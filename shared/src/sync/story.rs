@@ -4,6 +4,7 @@ use super::settle::Settled;
 use crate::domain::{Invoice, Status, Subscription, UserId};
 use crate::store::{Outcome, Partition};
 use crate::stripe::envelope::Envelope;
+use crate::tally::{Count, count};
 
 /// Tells what an event did to a subscription; nothing when it did nothing.
 pub(super) fn tell_subscription(envelope: &Envelope, subscription: &Subscription, settled: &Settled) {
@@ -23,6 +24,10 @@ pub(super) fn tell_subscription(envelope: &Envelope, subscription: &Subscription
         }
         "customer.subscription.deleted" => {
             let customer = &subscription.customer;
+            count(Count::SubscriptionsEnded);
+            if ended_with_its_trial(subscription) {
+                count(Count::TrialsLost);
+            }
             tracing::info!(subscription = %id, %customer, "Subscription deleted: {id} for customer {customer}");
         }
         "customer.subscription.trial_will_end" => {
@@ -33,7 +38,13 @@ pub(super) fn tell_subscription(envelope: &Envelope, subscription: &Subscription
     tell_transition(envelope, subscription);
 }
 
+/// Whoever cancels during the trial, or lets it run out, never paid.
+fn ended_with_its_trial(subscription: &Subscription) -> bool {
+    subscription.trial_end_at.is_some_and(|trial_end| subscription.ended_at.is_some_and(|ended| ended <= trial_end))
+}
+
 fn tell_trial(user: &UserId, subscription: &Subscription) {
+    count(Count::TrialsStarted);
     tracing::info!(%user, subscription = %subscription.id, "Trial tracked via webhook for user {user}");
 }
 
@@ -43,7 +54,12 @@ fn tell_transition(envelope: &Envelope, subscription: &Subscription) {
     tracing::info!(subscription = %id, from, to, "Subscription {id} status changed: {from} → {to}");
     match subscription.status {
         Status::Active if previous == Status::Trialing => {
+            count(Count::TrialsConverted);
             tracing::info!(subscription = %id, "Trial converted to paid: {id}");
+        }
+        Status::PastDue if previous == Status::Trialing => {
+            count(Count::TrialsLost);
+            tracing::warn!(subscription = %id, "Subscription past due: {id}");
         }
         Status::PastDue => tracing::warn!(subscription = %id, "Subscription past due: {id}"),
         Status::Canceled => tracing::info!(subscription = %id, "Subscription canceled: {id}"),
@@ -63,9 +79,14 @@ pub(super) fn tell_invoice(envelope: &Envelope, invoice: &Invoice) {
     match envelope.event_type.as_str() {
         "invoice.payment_succeeded" => {
             let amount = invoice.amount_paid;
+            // The invoice of a trial is paid with nothing.
+            if amount.amount_minor > 0 {
+                count(Count::PaymentsSucceeded);
+            }
             tracing::info!(%subscription, invoice = %invoice.id, amount_minor = amount.amount_minor, "Payment succeeded: {amount} for subscription {subscription}");
         }
         "invoice.payment_failed" => {
+            count(Count::PaymentsFailed);
             let (amount, attempt) = (invoice.amount_due, invoice.attempt_count);
             tracing::warn!(%subscription, invoice = %invoice.id, attempt, amount_minor = amount.amount_minor, "Payment failed (attempt {attempt}): {amount} for subscription {subscription}");
         }

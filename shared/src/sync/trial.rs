@@ -1,10 +1,21 @@
 //! Spending a user's one trial, and what to do when another appears.
 
+use jiff::Timestamp;
+
 use super::SyncError;
 use crate::books::Books;
 use crate::domain::trial::{SecondTrial, TrialAbuseAction, second_trial};
 use crate::domain::{Status, Subscription, TrialClaim, UserId};
-use crate::store::{Change, Partition};
+use crate::store::{Change, Commit, Partition, Refusal};
+
+/// Spends the user's trial by an operator's word. Nothing when that landed; else the claim that was there before.
+pub async fn mark_trial_used(books: &Books, user: &UserId, at: Timestamp) -> Result<Option<TrialClaim>, SyncError> {
+    let claim = TrialClaim { first_trial_at: at, subscription: None };
+    match books.store().commit(vec![Change::Trial { user: user.clone(), claim }]).await? {
+        Commit::Landed => Ok(None),
+        Commit::Refused(refusals) => Ok(refusals.first().map(Refusal::trial).transpose()?.flatten()),
+    }
+}
 
 /// What a subscription's transaction says about its user's trial.
 #[derive(Clone, Debug, PartialEq, Eq)]

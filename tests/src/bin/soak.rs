@@ -46,15 +46,10 @@ async fn main() -> anyhow::Result<ExitCode> {
 #[expect(clippy::print_stdout, reason = "the result is this command's output")]
 fn show(report: &Report) {
     println!("{} of {} users equal", report.equal, report.users);
-    println!(
-        "{} subscriptions, {} trials; {} steps, {} changes in the history; {} events healed, {} records repaired",
-        report.subscriptions,
-        report.trials,
-        report.steps,
-        report.history_entries,
-        report.events_healed,
-        report.drift_repaired
-    );
+    println!("{} subscriptions, {} trials", report.subscriptions, report.trials);
+    println!("{} steps, {} changes in the history", report.steps, report.history_entries);
+    println!("{} events healed, {} records repaired", report.events_healed, report.drift_repaired);
+    println!("{} times without a finished reconcile", report.unfinished);
     for complaint in &report.complaints {
         println!("{complaint}");
     }

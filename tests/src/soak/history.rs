@@ -144,10 +144,7 @@ impl Word {
 
 fn broken_rule(before: &Word, after: &Word, is_gone: impl Fn(&str) -> bool) -> Option<String> {
     match (before, after) {
-        (
-            Word::Subscription { status: was, version: from, .. },
-            Word::Subscription { status: is, version: to, .. },
-        ) => {
+        (Word::Subscription { status: was, version: from, .. }, Word::Subscription { status: is, version: to, .. }) => {
             let was_final = Status::from(was.clone()).is_final();
             if to < from {
                 Some(format!("the version went back from {from} to {to}"))
@@ -175,12 +172,15 @@ mod tests {
 
     const USER: &str = "test#user#1";
 
+    /// What a partition says at one step.
+    type Said = Vec<(String, Value)>;
+
     fn subscription(status: &str, version: u64) -> (String, Value) {
         ("subscription#sub_1".to_owned(), json!({ "status": status, "version": version }))
     }
 
     /// The violations of a user's records, step by step.
-    fn broken(steps: &[Vec<(String, Value)>]) -> Vec<String> {
+    fn broken(steps: &[Said]) -> Vec<String> {
         let mut history = History::open(None).unwrap();
         for (step, items) in steps.iter().enumerate() {
             let items = items.iter().cloned().collect();
@@ -205,10 +205,9 @@ mod tests {
     fn each_broken_rule_is_caught() {
         let trial = |at: i64| ("trial".to_owned(), json!({ "first_trial_at": at }));
         let customer = |id: Value| ("customer".to_owned(), json!({ "customer_id": id }));
-        let with_trial = |id: &str| {
-            (format!("subscription#{id}"), json!({ "status": "active", "version": 1, "trial_start_at": 5 }))
-        };
-        let cases: [(&str, &[Vec<(String, Value)>]); 7] = [
+        let with_trial =
+            |id: &str| (format!("subscription#{id}"), json!({ "status": "active", "version": 1, "trial_start_at": 5 }));
+        let cases: [(&str, &[Said]); 7] = [
             ("went back", &[vec![subscription("active", 4)], vec![subscription("active", 3)]]),
             ("same version", &[vec![subscription("active", 4)], vec![subscription("past_due", 4)]]),
             ("was left", &[vec![subscription("canceled", 4)], vec![subscription("active", 5)]]),

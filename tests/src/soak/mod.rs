@@ -36,8 +36,10 @@ const RECONCILE: Duration = Duration::from_secs(60);
 const MOST_RETRIES: u32 = 40;
 /// Tries of reconcile a day: a hundredth of what the schedule has.
 const RECONCILES: u32 = 5;
-/// Steps that take the simulated time to pass; the wall clock may make it fewer.
-const SHORTEST_STEP_DAYS: i64 = 1;
+/// Days between two runs of reconcile at the most: Stripe forgets events after thirty.
+const LONGEST_STRETCH_DAYS: i64 = 10;
+/// The part of the budget for living; the rest is for the end.
+const FOR_LIVING: f64 = 0.9;
 
 /// How large a soak is to be.
 #[derive(Clone, Debug)]
@@ -64,6 +66,8 @@ pub struct Report {
     pub trials: usize,
     pub events_healed: u64,
     pub drift_repaired: u64,
+    /// How often no run of reconcile came to its end before more time passed.
+    pub unfinished: usize,
     pub history_entries: usize,
 }
 
@@ -79,11 +83,9 @@ pub async fn run(plan: &Plan, tell: impl Fn(String)) -> Result<Report> {
     let began = Instant::now();
     let mut day = 0;
     while day < plan.days {
-        let step_began = Instant::now();
-        let days = step_days(plan, day, began.elapsed(), town.slowest_step);
+        let days = step_days(plan, day, began.elapsed(), town.steps);
         town.live(days).await.with_context(|| format!("on day {day}"))?;
         day += days;
-        town.slowest_step = town.slowest_step.max(step_began.elapsed());
         tell(format!("day {day} of {}: {}", plan.days, town.told()));
     }
     let (report, world) = town.judge().await?;
@@ -92,12 +94,16 @@ pub async fn run(plan: &Plan, tell: impl Fn(String)) -> Result<Report> {
     Ok(report)
 }
 
-/// One day, or as many as are needed for the rest to fit in the time.
-fn step_days(plan: &Plan, day: i64, elapsed: Duration, slowest_step: Duration) -> i64 {
+/// One day, or as many as are needed for the rest to fit in the time, going by how long a step has taken so far.
+fn step_days(plan: &Plan, day: i64, elapsed: Duration, steps: usize) -> i64 {
     let left = plan.days - day;
-    let time_left = plan.budget.saturating_sub(elapsed).as_millis();
-    let steps_left = i64::try_from(time_left / slowest_step.as_millis().max(1)).unwrap_or(i64::MAX).max(1);
-    left.min((left / steps_left).max(SHORTEST_STEP_DAYS))
+    let a_step = elapsed.as_secs_f64() / f64::from(u32::try_from(steps.max(1)).unwrap_or(u32::MAX));
+    let time_left = plan.budget.mul_f64(FOR_LIVING).saturating_sub(elapsed).as_secs_f64();
+    let mut days = 1;
+    while days < left && time_left * days as f64 <= a_step * left as f64 {
+        days += 1;
+    }
+    days
 }
 
 struct Town {
@@ -106,9 +112,9 @@ struct Town {
     history: History,
     rng: fastrand::Rng,
     steps: usize,
-    slowest_step: Duration,
     events_healed: u64,
     drift_repaired: u64,
+    unfinished: usize,
     complaints: BTreeSet<String>,
 }
 
@@ -122,9 +128,9 @@ impl Town {
             history: History::open(plan.history.as_deref())?,
             rng: fastrand::Rng::with_seed(plan.seed),
             steps: 0,
-            slowest_step: Duration::from_millis(1),
             events_healed: 0,
             drift_repaired: 0,
+            unfinished: 0,
             complaints: BTreeSet::new(),
         })
     }
@@ -134,9 +140,14 @@ impl Town {
         weather::storm(&self.world, &mut self.rng).await?;
         weather::strike_table(&self.world, &mut self.rng);
         self.act(days).await?;
-        weather::strike_table(&self.world, &mut self.rng);
-        self.world.sandbox("advance", &json!({ "days": days })).await?;
-        self.reconcile().await?;
+        let mut days_left = days;
+        while days_left > 0 {
+            let stretch = days_left.min(LONGEST_STRETCH_DAYS);
+            weather::strike_table(&self.world, &mut self.rng);
+            self.world.sandbox("advance", &json!({ "days": stretch })).await?;
+            self.reconcile().await?;
+            days_left -= stretch;
+        }
         weather::calm(&self.world).await?;
         self.look().await.map(|_| ())
     }
@@ -174,10 +185,11 @@ impl Town {
                 self.events_healed += report.events_healed;
                 self.drift_repaired += report.drift_repaired;
                 if report.is_complete {
-                    break;
+                    return Ok(());
                 }
             }
         }
+        self.unfinished += 1;
         Ok(())
     }
 
@@ -190,7 +202,8 @@ impl Town {
         for person in &self.people {
             for partition in person.partitions() {
                 let items = crate::partition(stack.dynamodb_url(), stack.table_name(), &partition).await?;
-                self.history.add(self.steps, &person.user, &partition, &items, |customer| person.deleted.contains(customer))?;
+                self.history
+                    .add(self.steps, &person.user, &partition, &items, |customer| person.deleted.contains(customer))?;
             }
         }
         Ok(stripe)
@@ -222,7 +235,8 @@ impl Town {
             let of_user = stripe.users.get(&person.user).context("a user of the town")?;
             let differences = differences(&account, of_user);
             equal += usize::from(differences.is_empty());
-            self.complaints.extend(differences.into_iter().map(|difference| format!("user {}: {difference}", person.user)));
+            self.complaints
+                .extend(differences.into_iter().map(|difference| format!("user {}: {difference}", person.user)));
         }
         self.complaints.extend(self.history.violations().iter().cloned());
         let report = Report {
@@ -234,6 +248,7 @@ impl Town {
             trials: stripe.users.values().map(OfUser::trials).sum(),
             events_healed: self.events_healed,
             drift_repaired: self.drift_repaired,
+            unfinished: self.unfinished,
             history_entries: self.history.len(),
         };
         Ok((report, self.world))
@@ -269,4 +284,19 @@ fn differences(account: &Account, stripe: &OfUser) -> Vec<String> {
         found.push(format!("its customer {customer:?} is none of Stripe's {:?}", stripe.customers));
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_pass_one_by_one_while_there_is_time_and_together_when_it_gets_short() {
+        let plan = Plan { users: 1, days: 365, seed: 1, budget: Duration::from_secs(300), history: None };
+        let days = |day, elapsed, steps| step_days(&plan, day, Duration::from_secs(elapsed), steps);
+        assert_eq!(days(0, 0, 0), 1, "nothing is known yet");
+        assert_eq!(days(100, 50, 100), 1, "265 days in 220 seconds, two steps a second");
+        assert_eq!(days(10, 30, 10), 5, "355 days in 240 seconds, a step in three");
+        assert_eq!(days(300, 280, 100), 65, "no time left: all at once");
+    }
 }

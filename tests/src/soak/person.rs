@@ -21,7 +21,7 @@ const DASHBOARD_EVERY: usize = 10;
 /// The probability of doing something on a day.
 const BUSY: f64 = 0.12;
 /// How often an operator presses a button that answers with an error.
-const PRESSES: u32 = 4;
+const PRESSES: u32 = 10;
 
 /// How the product and the user came to know each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ enum Stage {
     ToBeMade,
     /// The customer lives at Stripe and nobody owns it.
     Orphan(String),
+    /// Stripe has been told whose it is. The operator invites the user when the product knows it too.
+    Claimed,
 }
 
 #[derive(Clone, Debug)]
@@ -76,6 +78,7 @@ impl Person {
             Stage::Known => self.live_as_known(&mut day).await?,
             Stage::ToBeMade => self.be_made(&mut day).await,
             Stage::Orphan(customer) => self.be_claimed(&mut day, &customer).await,
+            Stage::Claimed => self.be_invited(world).await,
         }
         Ok(day.complaints)
     }
@@ -153,7 +156,8 @@ impl Person {
     async fn be_deleted(&mut self, day: &mut Day<'_>) -> Result<()> {
         let Some(customer) = self.customer(day.world).await else { return Ok(()) };
         let path = format!("/v1/customers/{customer}");
-        if day.press(|| day.world.stripe_request(reqwest::Method::DELETE, &path)).await.is_some() {
+        // 404: an earlier press was heard, and its answer was lost.
+        if day.press(&[200, 404], || day.world.stripe_request(reqwest::Method::DELETE, &path)).await.is_some() {
             self.customers.insert(customer.clone());
             self.deleted.insert(customer);
         }
@@ -183,6 +187,12 @@ impl Person {
     async fn be_claimed(&mut self, day: &mut Day<'_>, customer: &str) {
         let whose = format!("metadata[user_id]={}", self.user);
         if day.fill_in(&format!("/v1/customers/{customer}"), &whose).await.is_some() {
+            self.stage = Stage::Claimed;
+        }
+    }
+
+    async fn be_invited(&mut self, world: &World) {
+        if self.customer(world).await.is_some() {
             self.stage = Stage::Known;
         }
     }
@@ -240,17 +250,17 @@ impl Day<'_> {
     /// A form of the Dashboard, sent once however often the button is pressed.
     async fn fill_in(&self, path: &str, form: &str) -> Option<Value> {
         let key = uuid::Uuid::new_v4().to_string();
-        self.press(|| {
+        self.press(&[200], || {
             let request = self.world.stripe_request(reqwest::Method::POST, path).header("idempotency-key", &key);
             request.header("content-type", "application/x-www-form-urlencoded").body(form.to_owned())
         })
         .await
     }
 
-    async fn press(&self, button: impl Fn() -> RequestBuilder) -> Option<Value> {
+    async fn press(&self, good: &[u16], button: impl Fn() -> RequestBuilder) -> Option<Value> {
         for _ in 0..PRESSES {
             if let Ok(pressed) = answer(button()).await
-                && pressed.status == 200
+                && good.contains(&pressed.status)
             {
                 return Some(pressed.body);
             }

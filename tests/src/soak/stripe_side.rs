@@ -41,11 +41,14 @@ impl StripeSide {
             if let Some(user) = customer["metadata"]["user_id"].as_str() {
                 owner_of.insert(id.clone(), user.to_owned());
             }
-            let user = owner_of.get(&id).with_context(|| format!("{id} is nobody's"))?;
-            users.entry(user.clone()).or_default().customers.push(id);
+            // Nobody's: an operator's press of a button whose answer was lost.
+            if let Some(user) = owner_of.get(&id) {
+                users.entry(user.clone()).or_default().customers.push(id);
+            }
         }
         for value in list(world, "/v1/subscriptions?status=all&limit=100").await? {
-            let subscription = object::subscription(&value).with_context(|| format!("read {}", value["id"]))?.subscription;
+            let subscription =
+                object::subscription(&value).with_context(|| format!("read {}", value["id"]))?.subscription;
             let customer = subscription.customer.as_str();
             let user = owner_of.get(customer).with_context(|| format!("{customer} is nobody's"))?;
             users.entry(user.clone()).or_default().subscriptions.insert(subscription.id.to_string(), subscription);
@@ -57,7 +60,8 @@ impl StripeSide {
     pub fn complaints(&self) -> impl Iterator<Item = String> {
         self.users.iter().flat_map(|(user, of_user)| {
             let customers = &of_user.customers;
-            let has_several = (customers.len() > 1).then(|| format!("user {user} has several customers: {customers:?}"));
+            let has_several =
+                (customers.len() > 1).then(|| format!("user {user} has several customers: {customers:?}"));
             let trials = of_user.trials();
             has_several.into_iter().chain((trials > 1).then(|| format!("user {user} has had {trials} trials")))
         })

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use local::Fault;
-use tests::{EventBuilder, World};
+use tests::{EventBuilder, World, all_at_once};
 
-use super::{MANY, in_time, outcome};
+use super::{BUDGET, MANY, in_time, outcome};
 
 const FAULTS: [Fault; 4] = [Fault::Throttled, Fault::InternalError, Fault::AccessDenied, Fault::NoAnswer];
 
@@ -32,6 +32,19 @@ async fn a_function_that_starts_without_its_secrets_answers_503_and_writes_nothi
         world.stack.shutdown().await?;
     }
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_callers_of_a_function_without_secrets_one_waits_for_secrets_manager() -> Result<()> {
+    let world = World::start().await?;
+    world.stack.secrets_manager().fail_next(None, MANY, Fault::NoAnswer);
+    let started = Instant::now();
+    let answers = all_at_once((0..8).map(|_| world.webhook(&event("evt_1", 0))).collect()).await?;
+    assert!(answers.iter().all(|answer| answer.status == 503));
+    assert!(started.elapsed() < BUDGET, "they waited for one another: {:?}", started.elapsed());
+    let asked = world.stack.secrets_calls().len();
+    assert!(asked <= 12, "two modes, two versions, three tries: {asked}");
+    world.stack.shutdown().await
 }
 
 /// The failure is remembered for some seconds.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use local::Fault;
 use serde_json::json;
 use tests::{Answer, EventBuilder, Subscriber, World};
 
@@ -108,6 +109,23 @@ async fn a_stripe_in_trouble_is_waited_for_within_reason_and_its_truth_comes_in_
         record_again: row.place.truth().to_owned(),
     };
     play(TABLE, one, expected).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_customer_nobody_heard_of_is_found_when_its_key_is_long_forgotten() -> Result<()> {
+    let world = World::start().await?;
+    let token = world.token("42")?;
+    let made_unheard = json!({ "method": "POST", "path_prefix": "/v1/customers", "kind": "500_after_commit" });
+    world.sandbox("faults", &json!({ "api": [made_unheard] })).await?;
+    // The first transaction says that a customer is being made; the second, that it failed, fails itself.
+    world.stack.dynamodb().fail_every(Some("TransactWriteItems"), 2, Fault::AccessDenied);
+    assert_eq!(world.post(CHECKOUT, Some(&token), &json!({})).await?.status, 503);
+    world.stack.dynamodb().heal();
+    world.advance_days(60).await?;
+    assert_eq!(world.post(CHECKOUT, Some(&token), &json!({})).await?.status, 200);
+    let customers = world.stripe_get("/v1/customers?limit=100").await?;
+    assert_eq!(customers["data"].as_array().map(Vec::len), Some(1), "{customers}");
+    world.stack.shutdown().await
 }
 
 async fn one(row: &'static Row) -> Result<Seen> {

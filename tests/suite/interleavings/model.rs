@@ -191,7 +191,7 @@ impl Model for TwoHandlers {
                 let free = next.handlers.iter().position(Option::is_none)?;
                 let Event { created, shows } = self.histories[state.history].events[event];
                 let view = View { shows, from: created, until: created };
-                let event = u8::try_from(event).unwrap();
+                let event = u8::try_from(event).ok()?;
                 let work = Work { event, next: Next::Send, view, guard: Guard::Newer, reads: 0 };
                 next.handlers[free] = Some(work);
                 self.send(&mut next, free, work);
@@ -356,10 +356,10 @@ impl TwoHandlers {
 }
 
 fn as_of(view: View) -> AsOf {
-    let at = |second: u8| Timestamp::from_second(i64::from(second)).unwrap();
+    let at = |second: u8| Timestamp::from_second(i64::from(second)).expect("a second of the model is a time");
     AsOf { from: at(view.from), until: at(view.until), source: String::new() }
 }
 
 fn second(time: Timestamp) -> u8 {
-    u8::try_from(time.as_second()).unwrap()
+    u8::try_from(time.as_second()).expect("a time of the model is a small second")
 }

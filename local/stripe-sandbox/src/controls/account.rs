@@ -50,6 +50,20 @@ fn counts(world: &World) -> Value {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Roll {
+    add: Option<String>,
+    expire: Option<String>,
+}
+
+/// `POST /_sandbox/keys {"add":"sk_test_…","expire":"sk_test_…"}`: keys are made and expired in the Dashboard only.
+pub(super) async fn roll_key(State(app): State<Arc<App>>, bytes: Bytes) -> Answer {
+    let Roll { add, expire } = body(&bytes)?;
+    app.roll_key(add, expire);
+    Ok(Json(json!({})))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Step {
     #[serde(default)]
     days: i64,

@@ -26,6 +26,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/_sandbox/checkout/{session}/pay", post(account::pay))
         .route("/_sandbox/checkout/{session}/authenticate", post(account::authenticate))
         .route("/_sandbox/customers/{customer}/card", post(account::change_card))
+        .route("/_sandbox/keys", post(account::roll_key))
         .route("/_sandbox/deliver", post(deliveries::deliver))
         .route("/_sandbox/deliveries", get(deliveries::list))
 }

@@ -8,14 +8,14 @@ use stripe_billing::subscription::{ListSubscription, ListSubscriptionStatus};
 use stripe_client_core::{RequestBuilder, StripeRequest};
 use stripe_core::customer::ListCustomer;
 use stripe_core::event::{ListEvent, RetrieveEvent};
-use stripe_misc::webhook_endpoint::ListWebhookEndpoint;
+use stripe_misc::webhook_endpoint::{CreateWebhookEndpoint, DeleteWebhookEndpoint, ListWebhookEndpoint};
 use stripe_product::price::ListPrice;
 use stripe_product::product::ListProduct;
-use stripe_types::RangeQueryTs;
+use stripe_types::{RangeBoundsTs, RangeQueryTs};
 
-use super::{LiveStripe, expand};
+use super::{LiveStripe, expand, in_path};
 use crate::domain::{CustomerId, EventId, Price, Product, WebhookEndpoint};
-use crate::stripe::account::{Listed, Page, StripeAccount};
+use crate::stripe::account::{Created, CreatedWebhookEndpoint, Listed, NewWebhookEndpoint, Page, StripeAccount};
 use crate::stripe::envelope::{self, Envelope};
 use crate::stripe::object::{self, OwnedInvoice};
 use crate::stripe::{OwnedSubscription, Snapshot, StripeCustomer, StripeError};
@@ -52,11 +52,15 @@ impl LiveStripe {
             .collect();
         let has_more = list.get("has_more") == Some(&Value::Bool(true));
         let next = items.last().map(|last| last.id.clone()).filter(|id| has_more && !id.is_empty());
-        Ok(reply.snapshot(Page { items, next }))
+        let created = data.last().and_then(|last| last.get("created")?.as_i64());
+        let last_created_at = created.and_then(|second| Timestamp::from_second(second).ok());
+        Ok(reply.snapshot(Page { items, next, last_created_at }))
     }
 }
 
-pub(super) fn described<T, E: std::fmt::Display>(read: impl Fn(&Value) -> Result<T, E>) -> impl Fn(&Value) -> Result<T, String> {
+pub(super) fn described<T, E: std::fmt::Display>(
+    read: impl Fn(&Value) -> Result<T, E>,
+) -> impl Fn(&Value) -> Result<T, String> {
     move |object| read(object).map_err(|error| error.to_string())
 }
 
@@ -71,7 +75,7 @@ impl StripeAccount for LiveStripe {
         let types: Vec<String> = types.iter().map(|event_type| (*event_type).to_owned()).collect();
         let request = ListEvent::new().created(RangeQueryTs::gte(since.as_second())).limit(PAGE);
         // Stripe takes up to 20 types; beyond that all are listed and the others are skipped by whoever asked.
-        let request = if types.len() <= 20 { request.types(types) } else { request };
+        let request = if (1..=20).contains(&types.len()) { request.types(types) } else { request };
         let read = described(|event: &Value| envelope::from_value(event.clone()));
         self.list(after!(request, after).build(), read).await.map(|seen| seen.value)
     }
@@ -106,6 +110,34 @@ impl StripeAccount for LiveStripe {
         self.list(after!(request, after).build(), described(object::customer)).await
     }
 
+    async fn list_customers_created(
+        &self,
+        created: Created,
+        after: Option<&str>,
+    ) -> Result<Snapshot<Page<StripeCustomer>>, StripeError> {
+        let request = ListCustomer::new().limit(PAGE);
+        let request = request.expand(expand(&["data.invoice_settings.default_payment_method"]));
+        let request = match range(created) {
+            Some(range) => request.created(range),
+            None => request,
+        };
+        self.list(after!(request, after).build(), described(object::customer)).await
+    }
+
+    async fn list_subscriptions_created(
+        &self,
+        created: Created,
+        after: Option<&str>,
+    ) -> Result<Snapshot<Page<OwnedSubscription>>, StripeError> {
+        let request = ListSubscription::new().status(ListSubscriptionStatus::All).limit(PAGE);
+        let request = request.expand(expand(&["data.default_payment_method"]));
+        let request = match range(created) {
+            Some(range) => request.created(range),
+            None => request,
+        };
+        self.list(after!(request, after).build(), described(object::subscription)).await
+    }
+
     async fn list_products(&self, after: Option<&str>) -> Result<Snapshot<Page<Product>>, StripeError> {
         self.list(after!(ListProduct::new().limit(PAGE), after).build(), described(object::product)).await
     }
@@ -127,9 +159,44 @@ impl StripeAccount for LiveStripe {
         let request = ListWebhookEndpoint::new().limit(PAGE);
         self.list(after!(request, after).build(), endpoint).await.map(|seen| seen.value)
     }
+
+    async fn create_webhook_endpoint(
+        &self,
+        new: NewWebhookEndpoint<'_>,
+    ) -> Result<CreatedWebhookEndpoint, StripeError> {
+        let events: Vec<_> = new
+            .events
+            .iter()
+            .map(|event_type| event_type.parse())
+            .collect::<Result<_, _>>()
+            .map_err(|_| StripeError::Unreadable { detail: "an event type cannot be written".to_owned() })?;
+        let request = CreateWebhookEndpoint::new(events, new.url)
+            .api_version(stripe_client_core::VERSION)
+            .description(new.description);
+        let reply = self.transport.send(&request.build(), None).await?;
+        let unreadable = |detail: String| StripeError::Unreadable { detail };
+        let object: Value =
+            serde_json::from_slice(&reply.body).map_err(|_| unreadable("an endpoint is not JSON".to_owned()))?;
+        let secret = object.get("secret").and_then(Value::as_str);
+        Ok(CreatedWebhookEndpoint {
+            endpoint: endpoint(&object).map_err(unreadable)?,
+            secret: secret.ok_or_else(|| unreadable("a new endpoint has no secret".to_owned()))?.into(),
+        })
+    }
+
+    async fn delete_webhook_endpoint(&self, endpoint: &str) -> Result<(), StripeError> {
+        let request = DeleteWebhookEndpoint::new(in_path(endpoint)).build();
+        self.transport.send(&request, None).await.map(|_deleted| ())
+    }
 }
 
-fn endpoint(object: &Value) -> Result<WebhookEndpoint, String> {
+fn range(created: Created) -> Option<RangeQueryTs> {
+    let second = |time: Option<Timestamp>| time.map(Timestamp::as_second);
+    let bounds = RangeBoundsTs { gte: second(created.from), lt: second(created.before), ..RangeBoundsTs::default() };
+    (created != Created::default()).then_some(RangeQueryTs::Bounds(bounds))
+}
+
+pub(super) fn endpoint(object: &Value) -> Result<WebhookEndpoint, String> {
     let text = |name: &str| object.get(name).and_then(Value::as_str).map(str::to_owned);
     let needed = |name: &str| text(name).ok_or_else(|| format!("webhook_endpoint/{name} is missing"));
     let events = object.get("enabled_events").and_then(Value::as_array).into_iter().flatten();

@@ -1,6 +1,8 @@
 //! Every operation against a real server: what was asked, held against Stripe's own description, and what was made of
 //! the answer.
 
+mod account;
+
 use secrecy::SecretString;
 use serde_json::json;
 use stripe_spec::Spec;
@@ -39,7 +41,9 @@ fn asked(server: &ScriptedServer) -> String {
     let mut lines = Vec::new();
     for request in server.requests() {
         if let Some(spec) = &spec {
-            let violations = spec.check_request(&request.method, &request.path, &request.body);
+            let mut violations = spec.check_request(&request.method, &request.path, &request.body);
+            // The description ends one version before the one we pin.
+            violations.retain(|violation| !violation.starts_with("api_version:"));
             assert_eq!(violations, Vec::<String>::new(), "{} {}", request.method, request.path);
         }
         let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));

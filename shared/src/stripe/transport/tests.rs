@@ -139,7 +139,8 @@ async fn a_try_that_hangs_is_given_up_and_the_next_one_counts() {
 
 #[tokio::test]
 async fn all_tries_together_keep_the_deadline() {
-    let patience = Patience { per_try: Duration::from_millis(400), in_all: Duration::from_millis(500), ..Patience::default() };
+    let patience =
+        Patience { per_try: Duration::from_millis(400), in_all: Duration::from_millis(500), ..Patience::default() };
     let server = ScriptedServer::start(vec![Reaction::Hang; 3]).await;
     let began = Instant::now();
     let error = transport(&server).with_patience(patience).send(&get(), None).await.unwrap_err();

@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use super::{Report, stripe_failed};
 use crate::books::Auditor;
 use crate::domain::WebhookEndpoint;
-use crate::store::{Change, Commit};
-use crate::sync::SyncError;
+use crate::sync::{SyncError, observe_endpoint};
 
 /// Looks up the endpoints that the mode's secret names, records what Stripe says of them, and says which are disabled.
 pub(super) async fn look(auditor: &Auditor, report: &mut Report) -> Result<(), SyncError> {
@@ -23,8 +22,7 @@ pub(super) async fn look(auditor: &Auditor, report: &mut Report) -> Result<(), S
             report.endpoint_disabled += 1;
             tracing::error!(endpoint = endpoint.id, %mode, "Webhook endpoint {} is disabled at Stripe", endpoint.id);
         }
-        let record = Change::Endpoint { uuid: ours.uuid.clone(), endpoint };
-        let _: Commit = auditor.books.store().commit(vec![record]).await?;
+        observe_endpoint(&auditor.books, &ours.uuid, &endpoint).await?;
     }
     Ok(())
 }

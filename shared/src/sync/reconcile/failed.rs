@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{Report, is_over, stripe_failed};
 use crate::books::Auditor;
 use crate::domain::EventId;
-use crate::store::{Change, Commit, FailedEvent, Outcome};
+use crate::store::{FailedEvent, Outcome};
 use crate::sync::{SyncError, event};
 
 /// As many records as one request reads.
@@ -22,7 +22,7 @@ pub(super) async fn try_again(auditor: &Auditor, deadline: Instant, report: &mut
             }
             let has_failed = |id| known.get(id).is_none_or(|known| known.outcome == Some(Outcome::Failed));
             if !has_failed(&failed.event) {
-                unlist(auditor, &failed.event).await?;
+                event::unlist_failed(&auditor.books, &failed.event).await?;
             } else if failed.is_hopeless {
                 report.events_failed += 1;
             } else {
@@ -44,17 +44,12 @@ async fn try_one(auditor: &Auditor, failed: &FailedEvent, report: &mut Report) -
         Ok(Outcome::Failed) => report.events_failed += 1,
         Ok(_) => {
             report.events_healed += 1;
-            unlist(auditor, &failed.event).await?;
+            event::unlist_failed(&auditor.books, &failed.event).await?;
         }
         Err(error) => {
             report.events_failed += 1;
             tracing::warn!(event = %failed.event, %error, "A failed event failed again");
         }
     }
-    Ok(())
-}
-
-async fn unlist(auditor: &Auditor, event: &EventId) -> Result<(), SyncError> {
-    let _: Commit = auditor.books.store().commit(vec![Change::UnlistFailed { event: event.clone() }]).await?;
     Ok(())
 }

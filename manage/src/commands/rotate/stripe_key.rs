@@ -1,0 +1,102 @@
+//! Stripe's secret key. Keys are made and expired in the Dashboard only; here the new one takes the old one's place, and the
+//! old one is kept in the version before, to go back to.
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use shared::domain::Mode;
+use shared::stripe::StripeError;
+use shared::stripe::setup::StripeSetup;
+
+use super::super::stripe_failed;
+use super::{Rotation, note};
+use crate::done::Done;
+
+const WALK: &str = "rotate-stripe-key";
+const KEY: &str = "stripe_secret_key";
+
+impl Rotation<'_> {
+    pub async fn stripe_key(&self, new: SecretString) -> Result<Done> {
+        let (mode, core) = (self.target.mode, &self.target.core);
+        check_mode(&new, mode)?;
+        let auditor = self.target.auditor().await?;
+        let of_new = core.account_of_key(mode, new.clone());
+        let (now, then) = (identity(auditor.setup()).await?, identity(of_new.as_ref()).await?);
+        if now != then {
+            bail!("The new key opens another account than the one in use. Nothing was changed");
+        }
+        let value = json!(new.expose_secret());
+        if core.secrets.read_fields(mode).await?.get(KEY) == Some(&value) {
+            self.printer.say("This key is in use already.");
+            return Ok(Done::Everything);
+        }
+        core.secrets.edit(mode, |fields| fields.set(KEY, value)).await?;
+        note(&self.target.store()?, WALK, Some("stored".to_owned())).await?;
+        self.tell("the new key opens the same account and is stored");
+        let listed = self.target.auditor().await?.account().list_customers(None).await;
+        listed.map_err(stripe_failed("list customers with the new key"))?;
+        self.tell("it reads customers");
+        self.printer.say(&format!(
+            "The functions use it within five minutes. Then expire the old one at https://dashboard.stripe.com/{}apikeys \
+             and run: {}",
+            if mode.is_live() { "" } else { "test/" },
+            self.target.command("rotate stripe-key --finish")
+        ));
+        Ok(Done::SomethingLeft)
+    }
+
+    /// The version before goes, and with it the old key.
+    pub async fn finish_stripe_key(&self) -> Result<Done> {
+        if !self.is_underway(WALK).await? {
+            bail!("No new key was stored. Begin with: {}", self.target.command("rotate stripe-key"));
+        }
+        let listed = self.target.auditor().await?.account().list_customers(None).await;
+        listed.map_err(stripe_failed("list customers with the new key"))?;
+        self.target.core.secrets.forget_previous(self.target.mode).await?;
+        note(&self.target.store()?, WALK, None).await?;
+        self.tell("the old key is gone from Secrets Manager");
+        Ok(Done::Everything)
+    }
+
+    pub async fn abort_stripe_key(&self) -> Result<Done> {
+        let (mode, secrets) = (self.target.mode, &self.target.core.secrets);
+        if !self.is_underway(WALK).await? {
+            self.printer.say("No rotation of Stripe's key is under way.");
+            return Ok(Done::Everything);
+        }
+        let previous = secrets.read_previous_fields(mode).await?;
+        let key: Value = previous
+            .as_ref()
+            .and_then(|fields| fields.get(KEY))
+            .cloned()
+            .context("The old key is not kept any more")?;
+        secrets.edit(mode, |fields| fields.set(KEY, key)).await?;
+        note(&self.target.store()?, WALK, None).await?;
+        self.tell("the key that was in use before is back");
+        Ok(Done::Everything)
+    }
+}
+
+/// Before it is sent anywhere: a live key must not be used for a question of test mode.
+fn check_mode(key: &SecretString, mode: Mode) -> Result<()> {
+    let text = key.expose_secret();
+    let is_of_mode = ["sk", "rk"].iter().any(|kind| text.starts_with(&format!("{kind}_{mode}_")));
+    match is_of_mode {
+        true => Ok(()),
+        false => Err(anyhow!(
+            "That is not a secret or restricted key of {mode} mode (sk_{mode}_… or rk_{mode}_…). Nothing was changed"
+        )),
+    }
+}
+
+/// What tells two accounts apart.
+async fn identity(setup: &dyn StripeSetup) -> Result<String> {
+    match setup.get_account().await {
+        Ok(account) => Ok(account.id),
+        Err(StripeError::Unauthorized { http_status: 403, .. }) => bail!(
+            "A restricted key needs the permission to read the account, so that it can be told to be of the same one. \
+             Nothing was changed"
+        ),
+        Err(error) => Err(stripe_failed("read the account of a key")(error).into()),
+    }
+}
