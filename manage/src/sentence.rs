@@ -85,7 +85,7 @@ fn of_stripe(error: &StripeError) -> Option<&'static str> {
             "Something else uses up the account's rate limit: run the command again in a minute; it goes on where it \
              stopped."
         }
-        StripeError::Unavailable { .. } => {
+        StripeError::Unavailable { .. } | StripeError::Failed { .. } => {
             "Stripe is down or cannot be reached (see https://status.stripe.com): run the command again later; it goes \
              on where it stopped."
         }

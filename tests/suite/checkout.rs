@@ -251,3 +251,47 @@ async fn no_trial_is_offered_when_the_operator_offers_none() -> Result<()> {
     assert_eq!((&status["status"], &status["has_used_trial"]), (&json!("active"), &json!(false)));
     world.stack.shutdown().await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paid_session_is_known_to_be_paid_before_its_subscription_comes() -> Result<()> {
+    let world = World::start().await?;
+    let token = world.token("42")?;
+    let session = world.checkout(&token).await?;
+    world
+        .sandbox("faults", &json!({ "delivery": [{ "kind": "drop", "types": ["customer.subscription.created"] }] }))
+        .await?;
+    let paid = world.pay(&session, "4242424242424242").await?;
+    assert_eq!(world.status(&token).await?["status"], "none", "only the completed session has come");
+    let again = world.post(PATH, Some(&token), &json!({})).await?;
+    assert_eq!((again.status, again.code()), (409, "ALREADY_SUBSCRIBED"), "{:?}", again.body);
+    assert_eq!(world.status(&token).await?["subscription_id"], paid["subscription_id"], "and what was learnt is kept");
+    world.stack.shutdown().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_without_webhooks_opens_no_second_trial() -> Result<()> {
+    let world = World::start().await?;
+    let token = world.token("42")?;
+    let session = world.checkout(&token).await?;
+    world.sandbox("faults", &json!({ "delivery": [{ "kind": "drop", "probability": 1.0 }] })).await?;
+    world.pay(&session, "4242424242424242").await?;
+    world.sandbox("advance", &json!({ "hours": 25 })).await?;
+    let again = world.post(PATH, Some(&token), &json!({})).await?;
+    assert_eq!((again.status, again.code()), (409, "ALREADY_SUBSCRIBED"), "{:?}", again.body);
+    world.stack.shutdown().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_of_a_deleted_customer_is_not_handed_out_again() -> Result<()> {
+    let world = World::start().await?;
+    let token = world.token("42")?;
+    let first = world.post(PATH, Some(&token), &json!({})).await?.body;
+    let customers = world.stripe_get("/v1/customers").await?;
+    let customer = customers["data"][0]["id"].as_str().unwrap_or_default();
+    world.stripe_delete(&format!("/v1/customers/{customer}")).await?;
+    world.delivered().await?;
+    let second = world.post(PATH, Some(&token), &json!({})).await?;
+    assert_eq!(second.status, 200, "{:?}", second.body);
+    assert_ne!(second.body["session_id"], first["session_id"]);
+    world.stack.shutdown().await
+}

@@ -77,6 +77,8 @@ async fn an_open_session_is_claimed_by_one_attempt_only() -> Result<()> {
         opened_at: at(1_000),
         attempt,
         failures_before: 0,
+        customer: CustomerId::parse("cus_1").ok(),
+        is_paid: false,
         is_closed: false,
     };
     let open = |session: &str, attempt: u64, previous_attempt| {
@@ -88,7 +90,7 @@ async fn an_open_session_is_claimed_by_one_attempt_only() -> Result<()> {
     assert!(!is_landed(&store.commit(open("cs_test_d", 2, Some(1))).await?));
     let close = |session: &str| {
         let session = CheckoutSessionId::parse(session).expect("a session id");
-        vec![Change::CloseCheckout { user: user.clone(), session }]
+        vec![Change::CloseCheckout { user: user.clone(), session, is_paid: false }]
     };
     assert!(!is_landed(&store.commit(close("cs_test_a")).await?), "only the open one is closed");
     assert!(is_landed(&store.commit(close("cs_test_c")).await?));

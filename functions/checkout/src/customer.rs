@@ -11,11 +11,14 @@ use shared::http::ApiError;
 use shared::store::{Change, Commit};
 use shared::stripe::{NewCustomer, StripeError};
 
-use super::{Deps, store_failed, stripe_failed};
+use super::{Deps, FAILED, store_failed, stripe_failed};
 
 /// Stripe keeps idempotency keys for at least 24 hours: <https://docs.stripe.com/api/idempotent_requests>.
 /// A creation begun longer ago may have succeeded under a key that is forgotten.
 const KEY_IS_GOOD_FOR_SECONDS: i64 = 20 * 3600;
+
+/// How long Stripe's search may lag behind: <https://docs.stripe.com/search#data-freshness>, and some.
+const SEARCH_LAG_SECONDS: i64 = 90;
 
 /// The customer to make the session for.
 pub(crate) struct Ensured {
@@ -46,7 +49,7 @@ pub(crate) async fn ensure(deps: &Deps, caller: &Caller, account: &Account) -> R
         }
     };
     let id = create(deps, &caller.user, &plan, now).await?;
-    Ok(Some(Ensured { id, is_new: true, creation_attempt: plan.creation_attempt }))
+    Ok(id.map(|id| Ensured { id, is_new: true, creation_attempt: plan.creation_attempt }))
 }
 
 fn plan(caller: &Caller, known: Customer, now: Timestamp) -> Customer {
@@ -63,26 +66,41 @@ fn plan(caller: &Caller, known: Customer, now: Timestamp) -> Customer {
     }
 }
 
-async fn create(deps: &Deps, user: &UserId, plan: &Customer, now: Timestamp) -> Result<CustomerId, ApiError> {
-    let begun_at = plan.creating_since.unwrap_or(now);
-    let is_doubtful = plan.creation_attempt > 0 || now.as_second() - begun_at.as_second() > KEY_IS_GOOD_FOR_SECONDS;
-    if is_doubtful && let Some(found) = find(deps, user, plan).await? {
-        return Ok(found);
+/// Nothing when the record changed and is to be read again.
+async fn create(deps: &Deps, user: &UserId, plan: &Customer, now: Timestamp) -> Result<Option<CustomerId>, ApiError> {
+    let age_seconds = now.as_second() - plan.creating_since.unwrap_or(now).as_second();
+    if (plan.creation_attempt > 0 || age_seconds > KEY_IS_GOOD_FOR_SECONDS)
+        && let Some(found) = find(deps, user, plan).await?
+    {
+        return Ok(Some(found));
+    }
+    // Without an e-mail only the search can find what a failed creation left, and that takes a while.
+    if plan.creation_attempt > 0 && plan.email.is_none() && age_seconds < SEARCH_LAG_SECONDS {
+        let detail = "a failed creation of the customer may still come to light".to_owned();
+        return Err(ApiError::Unavailable { message: FAILED, detail });
     }
     let new = NewCustomer { user, email: plan.email.as_deref(), name: plan.name.as_deref() };
     let key = format!("customer-{}-{}-{}", fingerprint(user.as_str()), plan.generation, plan.creation_attempt);
-    match deps.books.stripe().create_customer(new, &key).await {
-        Ok(id) => Ok(id),
-        Err(error) => {
-            // Stripe replays a failure under its key, so the next try takes another and looks for a customer first.
-            if error.is_transient() || matches!(error, StripeError::IdempotencyMismatch { .. }) {
-                let retry = Change::RetryCustomer { user: user.clone(), creation_attempt: plan.creation_attempt };
-                if let Err(store_error) = deps.books.store().commit(vec![retry]).await {
-                    tracing::warn!(%user, error = %store_error, "A failed creation of a customer could not be noted");
-                }
-            }
-            Err(stripe_failed(error))
-        }
+    let error = match deps.books.stripe().create_customer(new, &key).await {
+        Ok(id) => return Ok(Some(id)),
+        Err(error) => error,
+    };
+    let has_contact = plan.email.is_some() || plan.name.is_some();
+    let is_contact_refused = has_contact && matches!(error, StripeError::Refused { .. });
+    // Stripe repeats these under their key. After a timeout or a rate limit the key is as good as before, and better than
+    // another: if the customer was made after all, the same key finds it.
+    let is_key_spent = matches!(error, StripeError::Failed { .. } | StripeError::IdempotencyMismatch { .. });
+    if is_contact_refused || is_key_spent {
+        note_retry(deps, user, plan.creation_attempt, is_contact_refused).await;
+    }
+    if is_contact_refused { Ok(None) } else { Err(stripe_failed(error)) }
+}
+
+async fn note_retry(deps: &Deps, user: &UserId, creation_attempt: u64, drop_contact: bool) {
+    let failed_at = deps.clock.business_now();
+    let retry = Change::RetryCustomer { user: user.clone(), creation_attempt, failed_at, drop_contact };
+    if let Err(error) = deps.books.store().commit(vec![retry]).await {
+        tracing::warn!(%user, %error, "A failed creation of a customer could not be noted");
     }
 }
 
@@ -95,7 +113,8 @@ pub(crate) async fn forget(deps: &Deps, user: &UserId, customer: Ensured) -> Res
     tracing::warn!(customer = %customer.id, %user, "Stripe does not know the customer any more");
     let user = user.clone();
     let forget = if customer.is_new {
-        Change::RetryCustomer { user, creation_attempt: customer.creation_attempt }
+        let failed_at = deps.clock.business_now();
+        Change::RetryCustomer { user, creation_attempt: customer.creation_attempt, failed_at, drop_contact: false }
     } else {
         Change::ForgetCustomer { user, customer: customer.id }
     };

@@ -75,10 +75,7 @@ async fn read_account(deps: &Deps, caller: &Caller) -> Result<Account, ApiError>
 }
 
 fn refuse_subscribers(account: &Account) -> Result<(), ApiError> {
-    match account.shown_subscription() {
-        Some(subscription) if subscription.status.is_live() => Err(ApiError::AlreadySubscribed),
-        _ => Ok(()),
-    }
+    if account.is_subscribed() { Err(ApiError::AlreadySubscribed) } else { Ok(()) }
 }
 
 /// The prices the operator named, and the active recurring ones of the catalogue.

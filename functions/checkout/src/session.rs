@@ -6,7 +6,7 @@
 use shared::auth::Caller;
 use shared::domain::{Account, CheckoutChoice, CheckoutClaim, CheckoutSessionId, CustomerId};
 use shared::http::ApiError;
-use shared::store::{Change, Commit};
+use shared::store::{Change, Commit, Outcome};
 use shared::stripe::{CheckoutStatus, NewCheckoutSession, Snapshot, StripeError};
 use shared::sync::{self, Linked};
 
@@ -28,8 +28,9 @@ pub(crate) async fn open(
         if let Some(open) = account.reusable_checkout(&choice, deps.clock.business_now()) {
             return Ok(open.clone());
         }
-        close_other(deps, caller, &account).await?;
-        if let Some(claim) = open_one(deps, caller, &account, choice).await? {
+        if resolve_other(deps, caller, &account).await? == Resolved::Unchanged
+            && let Some(claim) = open_one(deps, caller, &account, choice).await?
+        {
             return Ok(claim);
         }
         account = read_account(deps, caller).await?;
@@ -38,29 +39,41 @@ pub(crate) async fn open(
     Err(ApiError::Unavailable { message: FAILED, detail: "other requests of the user kept winning".to_owned() })
 }
 
-/// Expires the session of another choice. If it was paid in the meantime, the user is a subscriber now.
-async fn close_other(deps: &Deps, caller: &Caller, account: &Account) -> Result<(), ApiError> {
-    let Some(claim) = &account.checkout else { return Ok(()) };
-    if !claim.may_be_open(deps.clock.business_now()) {
-        return Ok(());
+/// Whether looking after an earlier session changed the user's records.
+#[derive(PartialEq, Eq)]
+enum Resolved {
+    Unchanged,
+    /// It had become a subscription, which is on record now.
+    Learnt,
+}
+
+/// Expires the session of another choice. One that was paid, or that ran out of time unheard, may have become a
+/// subscription that no webhook has brought yet: Stripe is asked before another is opened.
+async fn resolve_other(deps: &Deps, caller: &Caller, account: &Account) -> Result<Resolved, ApiError> {
+    let now = deps.clock.business_now();
+    if let Some(claim) = account.unresolved_checkout(now) {
+        return learn_how_it_ended(deps, caller, &claim.session).await;
     }
+    let Some(claim) = account.checkout.as_ref().filter(|claim| claim.may_be_open(now)) else {
+        return Ok(Resolved::Unchanged);
+    };
     match deps.books.stripe().expire_checkout_session(&claim.session).await {
-        Ok(()) | Err(StripeError::NotFound { .. }) => Ok(()),
+        Ok(()) | Err(StripeError::NotFound { .. }) => Ok(Resolved::Unchanged),
         Err(StripeError::Refused { .. }) => learn_how_it_ended(deps, caller, &claim.session).await,
         Err(error) => Err(stripe_failed(error)),
     }
 }
 
-async fn learn_how_it_ended(deps: &Deps, caller: &Caller, session: &CheckoutSessionId) -> Result<(), ApiError> {
+async fn learn_how_it_ended(deps: &Deps, caller: &Caller, session: &CheckoutSessionId) -> Result<Resolved, ApiError> {
     let read = deps.books.stripe().get_checkout_session(session).await;
-    let Some(seen) = read.map_err(stripe_failed)? else { return Ok(()) };
+    let Some(seen) = read.map_err(stripe_failed)? else { return Ok(Resolved::Unchanged) };
     let Some(owned) = seen.value.subscription.filter(|_| seen.value.status == CheckoutStatus::Complete) else {
-        return Ok(());
+        return Ok(Resolved::Unchanged);
     };
-    let is_live = owned.subscription.status.is_live();
     let observed = Snapshot { value: owned, seen_from: seen.seen_from, seen_until: seen.seen_until };
-    sync::observe_subscription(&deps.books, &observed, Some(&caller.user)).await.map_err(sync_failed)?;
-    if is_live { Err(ApiError::AlreadySubscribed) } else { Ok(()) }
+    let outcome = sync::observe_subscription(&deps.books, &observed, Some(&caller.user)).await.map_err(sync_failed)?;
+    // Known already and just as old as it was: looking again would not end.
+    Ok(if outcome == Outcome::Stale { Resolved::Unchanged } else { Resolved::Learnt })
 }
 
 /// Nothing when another request was first: look again.
@@ -71,7 +84,6 @@ async fn open_one(
     choice: CheckoutChoice,
 ) -> Result<Option<CheckoutClaim>, ApiError> {
     let Some(customer) = customer::ensure(deps, caller, account).await? else { return Ok(None) };
-    close_strays(deps, account, &customer.id).await?;
     let previous_attempt = account.checkout.as_ref().map(|claim| claim.attempt);
     let attempt = previous_attempt.unwrap_or(0) + 1;
     let opened_at = deps.clock.business_now();
@@ -94,6 +106,15 @@ async fn open_one(
             return Err(stripe_failed(error));
         }
     };
+    // An answer that Stripe repeated a day later may be of a session that is over.
+    if session.expires_at <= opened_at {
+        deps.books
+            .store()
+            .commit(vec![Change::CountCheckoutFailure { user: caller.user.clone() }])
+            .await
+            .map_err(store_failed)?;
+        return Ok(None);
+    }
     let url = session.url.ok_or_else(|| {
         let detail = format!("Stripe gave {} without a URL", session.id);
         ApiError::BadGateway { message: FAILED, code: "STRIPE_REFUSED", detail }
@@ -106,6 +127,8 @@ async fn open_one(
         opened_at,
         attempt,
         failures_before,
+        customer: Some(customer.id.clone()),
+        is_paid: false,
         is_closed: false,
     };
     claim_it(deps, caller, customer, claim, previous_attempt).await
@@ -131,30 +154,13 @@ fn failures(account: &Account) -> u64 {
 
 /// If this cannot be noted, the next request meets the same failure once more and notes it then.
 async fn count_failure(deps: &Deps, caller: &Caller, error: &StripeError) {
-    if !error.is_transient() {
+    if matches!(error, StripeError::Unauthorized { .. } | StripeError::NoKey) {
         return;
     }
     let count = Change::CountCheckoutFailure { user: caller.user.clone() };
     if let Err(error) = deps.books.store().commit(vec![count]).await {
         tracing::warn!(user = %caller.user, %error, "A failed checkout session could not be noted");
     }
-}
-
-/// A session whose opening failed may be open all the same, and nobody knows its id: whatever is open is expired.
-async fn close_strays(deps: &Deps, account: &Account, customer: &CustomerId) -> Result<(), ApiError> {
-    let known = account.checkout.as_ref().map_or(0, |claim| claim.failures_before);
-    if failures(account) <= known {
-        return Ok(());
-    }
-    let open = deps.books.stripe().list_open_checkout_sessions(customer).await;
-    for session in open.map_err(stripe_failed)? {
-        match deps.books.stripe().expire_checkout_session(&session).await {
-            // Paid or expired in the meantime: not open, which is all that counts here.
-            Ok(()) | Err(StripeError::Refused { .. } | StripeError::NotFound { .. }) => {}
-            Err(error) => return Err(stripe_failed(error)),
-        }
-    }
-    Ok(())
 }
 
 async fn claim_it(
@@ -168,7 +174,7 @@ async fn claim_it(
     let mut changes = vec![Change::Checkout { user: user.clone(), claim: claim.clone(), previous_attempt }];
     if customer.is_new {
         changes.push(Change::LinkCustomer { user: user.clone(), customer: customer.id.clone() });
-        changes.push(Change::Own { customer: customer.id.clone(), user: user.clone(), joined: true });
+        changes.push(Change::OwnNew { customer: customer.id.clone(), user: user.clone() });
     }
     let refusals = match deps.books.store().commit(changes).await {
         Ok(Commit::Landed) => {

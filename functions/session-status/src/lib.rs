@@ -91,7 +91,7 @@ async fn write(books: &Books, seen: &Snapshot<CheckoutSession>, owned: &OwnedSub
     let written = async {
         sync::observe_subscription(books, &observed, session.user.as_ref()).await?;
         if let Some(user) = session.user.clone() {
-            let close = Change::CloseCheckout { user, session: session.id.clone() };
+            let close = Change::CloseCheckout { user, session: session.id.clone(), is_paid: true };
             // Refused when the user's open session is another one.
             let _: Commit = books.store().commit(vec![close]).await?;
         }

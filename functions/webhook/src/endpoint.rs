@@ -61,13 +61,14 @@ impl Refusal {
 /// What is known of the secrets of both modes.
 struct Known {
     modes: Vec<(Mode, Result<Arc<ModeSecrets>, SecretsError>)>,
+    mode_in_use: Mode,
 }
 
 impl Known {
     async fn read(deps: &Deps) -> Known {
         let other = if deps.mode.is_live() { Mode::Test } else { Mode::Live };
         let (own, others) = tokio::join!(deps.secrets.get(deps.mode), deps.secrets.get(other));
-        Known { modes: vec![(deps.mode, own), (other, others)] }
+        Known { modes: vec![(deps.mode, own), (other, others)], mode_in_use: deps.mode }
     }
 
     async fn refresh(&mut self, deps: &Deps) -> bool {
@@ -103,27 +104,26 @@ impl Known {
         Err(refusal)
     }
 
-    /// A uuid that nobody knows is 404 only when all secrets could be read: it may be in the one that could not.
+    /// A refusal counts only when the secrets that might have fitted could be read. The mode in use must be readable; the
+    /// other one need not be set up yet, but Secrets Manager failing is no reason to call a uuid unknown.
     fn explain(&self, refusal: Refusal) -> ApiError {
+        if let Some(error) = self.unreadable() {
+            return error;
+        }
         match refusal {
             Refusal::Signature(error) => {
                 tracing::warn!(target: metrics::SIGNATURE, %error, signature_failures = 1, "A webhook's signature was refused");
                 refused()
             }
-            Refusal::UnknownUuid => match self.unreadable() {
-                Some(error) => error,
-                None => ApiError::NotFound,
-            },
+            Refusal::UnknownUuid => ApiError::NotFound,
         }
     }
 
-    /// Why a mode's secrets could not be read: when Secrets Manager failed, or when there is nothing usable at all.
     fn unreadable(&self) -> Option<ApiError> {
-        let errors = self.modes.iter().filter_map(|(_, secrets)| secrets.as_ref().err());
-        let passing = errors.clone().find(|error| matches!(error, SecretsError::Unavailable { .. }));
-        let none_readable = self.readable().next().is_none();
-        let first = passing.or_else(|| errors.clone().next().filter(|_| none_readable))?;
-        Some(ApiError::from(first.clone()))
+        let mut errors = self.modes.iter().filter_map(|(mode, secrets)| Some((*mode, secrets.as_ref().err()?)));
+        let (_, error) = errors
+            .find(|(mode, error)| *mode == self.mode_in_use || matches!(error, SecretsError::Unavailable { .. }))?;
+        Some(ApiError::from(error.clone()))
     }
 }
 

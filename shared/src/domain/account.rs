@@ -38,9 +38,18 @@ impl Account {
         let newest = |subscription: &&Subscription| (subscription.created_at, subscription.id.clone());
         self.subscriptions
             .iter()
-            .filter(|subscription| subscription.status.is_live())
+            .filter(|subscription| self.is_serving(subscription))
             .max_by_key(newest)
             .or_else(|| self.subscriptions.iter().max_by_key(newest))
+    }
+
+    /// Whether a subscription stands in the way of another checkout: one of a deleted customer serves nobody.
+    pub fn is_serving(&self, subscription: &Subscription) -> bool {
+        subscription.status.is_live() && !self.is_customer_deleted(&subscription.customer)
+    }
+
+    pub fn is_subscribed(&self) -> bool {
+        self.subscriptions.iter().any(|subscription| self.is_serving(subscription))
     }
 
     pub fn has_used_trial(&self) -> bool {
@@ -73,7 +82,20 @@ impl Account {
         let claim = self.checkout.as_ref().filter(|claim| !claim.is_closed && claim.choice == *choice)?;
         let has_time_left = claim.expires_at.as_second() - now.as_second() > LEAST_LEFT_SECONDS;
         let is_newest = self.subscriptions.iter().all(|subscription| subscription.created_at < claim.opened_at);
-        (has_time_left && is_newest).then_some(claim)
+        let customer = self.customer.as_ref().and_then(|customer| customer.id.as_ref());
+        let is_of_customer = customer.is_some() && claim.customer.as_ref() == customer;
+        (has_time_left && is_newest && is_of_customer).then_some(claim)
+    }
+
+    /// The session that may have become a subscription we have not heard of: paid, or run out of time unheard.
+    pub fn unresolved_checkout(&self, now: Timestamp) -> Option<&CheckoutClaim> {
+        let claim = self.checkout.as_ref()?;
+        let may_be_paid = claim.is_paid || (!claim.is_closed && now >= claim.expires_at);
+        // Our clock and Stripe's may differ a little.
+        let opened_second = claim.opened_at.as_second() - 30;
+        let is_on_record =
+            self.subscriptions.iter().any(|subscription| subscription.created_at.as_second() >= opened_second);
+        (may_be_paid && !is_on_record).then_some(claim)
     }
 
     fn mirror(&self, customer: &CustomerId) -> Option<&CustomerMirror> {
@@ -89,7 +111,7 @@ impl Account {
     pub fn billing_customer(&self) -> Option<&CustomerId> {
         let of_subscription = self
             .shown_subscription()
-            .filter(|subscription| subscription.status.is_live())
+            .filter(|subscription| self.is_serving(subscription))
             .map(|subscription| &subscription.customer);
         of_subscription.or_else(|| self.customer.as_ref().and_then(|customer| customer.id.as_ref()))
     }

@@ -94,6 +94,10 @@ pub struct CheckoutClaim {
     pub attempt: u64,
     /// The user's [`Customer::checkout_failures`] when it was claimed.
     pub failures_before: u64,
+    /// The customer it was opened for.
+    pub customer: Option<CustomerId>,
+    /// It was paid: it became a subscription, whether or not that one is on record yet.
+    pub is_paid: bool,
     /// Paid, expired or given up: kept for its `attempt`.
     pub is_closed: bool,
 }

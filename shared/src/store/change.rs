@@ -89,6 +89,11 @@ pub enum Change {
         user: UserId,
         joined: bool,
     },
+    /// Gives a customer that nothing is known of to the user; refused when another has it or anything is parked with it.
+    OwnNew {
+        customer: CustomerId,
+        user: UserId,
+    },
     /// Spends the user's trial; refused when it is spent by anything but this very subscription.
     Trial {
         user: UserId,
@@ -118,6 +123,10 @@ pub enum Change {
     RetryCustomer {
         user: UserId,
         creation_attempt: u64,
+        /// The next try begins its wait now.
+        failed_at: Timestamp,
+        /// Stripe would not have the e-mail or the name: the next try leaves them out.
+        drop_contact: bool,
     },
     /// A session could not be opened at Stripe: the next try must not replay that failure.
     CountCheckoutFailure {
@@ -133,6 +142,7 @@ pub enum Change {
     CloseCheckout {
         user: UserId,
         session: CheckoutSessionId,
+        is_paid: bool,
     },
     /// An object that was parked has been moved; refused when it changed meanwhile.
     Unpark {
@@ -253,14 +263,16 @@ impl Change {
                 if !joined {
                     values.push((":true", AttributeValue::Bool(true)));
                 }
-                // With objects parked the customer cannot become the user's in one step.
-                let condition = if joined {
-                    "attribute_not_exists(pk) OR user_id = :user"
-                } else {
-                    "attribute_not_exists(user_id) OR user_id = :user"
-                };
+                let condition = "attribute_not_exists(user_id) OR user_id = :user";
                 update(table, keys::owner(mode, &customer), expression, Some(condition), &values)
             }
+            Change::OwnNew { customer, user } => update(
+                table,
+                keys::owner(mode, &customer),
+                "SET user_id = :user",
+                Some("attribute_not_exists(pk) OR (user_id = :user AND attribute_not_exists(join_pending))"),
+                &[(":user", text(user.as_str()))],
+            ),
             Change::Trial { user, claim } => put_trial(mode, table, &user, &claim),
             Change::SecondTrial { user, second } => {
                 let key = keys::second_trial(mode, &user, &second.subscription);
@@ -285,13 +297,25 @@ impl Change {
                 Some("customer_id = :customer"),
                 &[(":customer", text(customer.as_str())), (":one", number(1))],
             ),
-            Change::RetryCustomer { user, creation_attempt } => update(
-                table,
-                keys::of_user(mode, &user, keys::CUSTOMER),
-                "SET creation_attempt = :next",
-                Some("attribute_exists(creating_since) AND creation_attempt = :seen"),
-                &[(":next", number(creation_attempt as i64 + 1)), (":seen", number(creation_attempt as i64))],
-            ),
+            Change::RetryCustomer { user, creation_attempt, failed_at, drop_contact } => {
+                let remove = if drop_contact { " REMOVE email, #contact_name" } else { "" };
+                let expression = format!("SET creation_attempt = :next, creating_since = :failed{remove}");
+                let mut retry = Replacement {
+                    sets: Vec::new(),
+                    removes: Vec::new(),
+                    names: HashMap::new(),
+                    values: HashMap::new(),
+                };
+                if drop_contact {
+                    retry.names.insert("#contact_name".to_owned(), "name".to_owned());
+                }
+                retry.values.insert(":next".to_owned(), number(creation_attempt as i64 + 1));
+                retry.values.insert(":seen".to_owned(), number(creation_attempt as i64));
+                retry.values.insert(":failed".to_owned(), second(failed_at));
+                let condition = "attribute_exists(creating_since) AND creation_attempt = :seen".to_owned();
+                let key = keys::of_user(mode, &user, keys::CUSTOMER);
+                retry.write(table, key, expression, Some(condition))
+            }
             Change::CountCheckoutFailure { user } => update(
                 table,
                 keys::of_user(mode, &user, keys::CUSTOMER),
@@ -310,12 +334,16 @@ impl Change {
                     }
                 }
             }
-            Change::CloseCheckout { user, session } => update(
+            Change::CloseCheckout { user, session, is_paid } => update(
                 table,
                 keys::of_user(mode, &user, keys::CHECKOUT),
-                "SET is_closed = :true",
+                "SET is_closed = :true, is_paid = :paid",
                 Some("session_id = :session"),
-                &[(":true", AttributeValue::Bool(true)), (":session", text(session.as_str()))],
+                &[
+                    (":true", AttributeValue::Bool(true)),
+                    (":paid", AttributeValue::Bool(is_paid)),
+                    (":session", text(session.as_str())),
+                ],
             ),
             Change::Unpark { customer, sk, version } => {
                 let key = Key { pk: Partition::Customer(customer).pk(mode), sk };
@@ -445,12 +473,23 @@ impl Replacement {
             expression.push_str(" REMOVE ");
             expression.push_str(&self.removes.join(", "));
         }
+        self.write(table, key, expression, condition)
+    }
+
+    fn write(
+        self,
+        table: &str,
+        key: Key,
+        expression: String,
+        condition: Option<String>,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let names = (!self.names.is_empty()).then_some(self.names);
         let update = Update::builder()
             .table_name(table)
             .set_key(Some(key.into_attributes()))
             .update_expression(expression)
             .set_condition_expression(condition)
-            .set_expression_attribute_names(Some(self.names))
+            .set_expression_attribute_names(names)
             .set_expression_attribute_values(Some(self.values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()

@@ -316,7 +316,11 @@ pub(super) struct CheckoutItem {
     cancel_url: String,
     trial_days: Option<u32>,
     pub attempt: u64,
+    #[serde(default)]
     failures_before: u64,
+    customer_id: Option<CustomerId>,
+    #[serde(default)]
+    is_paid: bool,
     /// The session is over: the item stays for its `attempt`.
     pub is_closed: bool,
 }
@@ -334,6 +338,8 @@ impl CheckoutItem {
             trial_days: claim.choice.trial_days,
             attempt: claim.attempt,
             failures_before: claim.failures_before,
+            customer_id: claim.customer.clone(),
+            is_paid: claim.is_paid,
             is_closed: claim.is_closed,
         }
     }
@@ -355,6 +361,8 @@ impl TryFrom<CheckoutItem> for CheckoutClaim {
             },
             attempt: item.attempt,
             failures_before: item.failures_before,
+            customer: item.customer_id,
+            is_paid: item.is_paid,
             is_closed: item.is_closed,
         })
     }

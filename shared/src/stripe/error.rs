@@ -21,6 +21,10 @@ pub enum StripeError {
     /// Stripe failed, could not be reached or was too slow, after our own retries. The request may have had its effect.
     #[error("Stripe could not be reached: {detail}")]
     Unavailable { detail: String },
+    /// Stripe answered with a failure of its own, which it repeats for a day under the same idempotency key. The request
+    /// may have had its effect.
+    #[error("Stripe failed with {http_status} (request {})", request_id.as_deref().unwrap_or("-"))]
+    Failed { http_status: u16, request_id: Option<String> },
     /// Stripe answered with something we cannot read.
     #[error("Stripe's answer could not be read: {detail}")]
     Unreadable { detail: String },
@@ -32,6 +36,6 @@ pub enum StripeError {
 impl StripeError {
     /// Asking again later may succeed.
     pub fn is_transient(&self) -> bool {
-        matches!(self, StripeError::RateLimited { .. } | StripeError::Unavailable { .. })
+        matches!(self, StripeError::RateLimited { .. } | StripeError::Unavailable { .. } | StripeError::Failed { .. })
     }
 }

@@ -14,13 +14,12 @@ use async_trait::async_trait;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use stripe_billing::subscription::{RetrieveSubscription, UpdateSubscription, UpdateSubscriptionTrialEnd};
-use stripe_checkout::checkout_session::{ExpireCheckoutSession, ListCheckoutSession, RetrieveCheckoutSession};
+use stripe_checkout::checkout_session::{ExpireCheckoutSession, RetrieveCheckoutSession};
 use stripe_client_core::{RequestBuilder, StripeRequest};
 use stripe_core::customer::RetrieveCustomer;
 use stripe_payment::payment_method::RetrievePaymentMethod;
 use stripe_product::price::RetrievePrice;
 use stripe_product::product::RetrieveProduct;
-use stripe_shared::CheckoutSessionStatus;
 use url::Url;
 
 use super::object::{self, ObjectError};
@@ -135,13 +134,6 @@ impl StripeGateway for LiveStripe {
     async fn expire_checkout_session(&self, session: &CheckoutSessionId) -> Result<(), StripeError> {
         let request = ExpireCheckoutSession::new(session.as_str()).build();
         self.post(request, None, object::checkout_session).await.map(|_expired| ())
-    }
-
-    async fn list_open_checkout_sessions(&self, customer: &CustomerId) -> Result<Vec<CheckoutSessionId>, StripeError> {
-        let request = ListCheckoutSession::new().customer(customer.as_str()).limit(100);
-        let request = request.status(CheckoutSessionStatus::Open).build();
-        let page = self.list(request, account::described(object::checkout_session)).await?;
-        Ok(page.value.items.into_iter().filter_map(|listed| listed.value.ok()).map(|session| session.id).collect())
     }
 
     async fn create_portal_session(&self, customer: &CustomerId, return_url: &str) -> Result<String, StripeError> {

@@ -138,9 +138,6 @@ pub trait StripeGateway: Send + Sync {
     /// [`StripeError::Refused`] when the session is not open any more.
     async fn expire_checkout_session(&self, session: &CheckoutSessionId) -> Result<(), StripeError>;
 
-    /// The customer's sessions that are open, up to 100.
-    async fn list_open_checkout_sessions(&self, customer: &CustomerId) -> Result<Vec<CheckoutSessionId>, StripeError>;
-
     /// The URL of a new portal session.
     async fn create_portal_session(&self, customer: &CustomerId, return_url: &str) -> Result<String, StripeError>;
 

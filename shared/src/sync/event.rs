@@ -10,7 +10,7 @@ use crate::domain::{CustomerId, EventId, Invoice, UserId};
 use crate::store::{AsOf, Change, Commit, EventRecord, KnownEvent, Outcome, Partition, Refusal};
 use crate::stripe::envelope::Envelope;
 use crate::stripe::object::{self, ObjectError};
-use crate::stripe::{CheckoutSession, OwnedSubscription};
+use crate::stripe::{CheckoutSession, CheckoutStatus, OwnedSubscription};
 
 /// The types an endpoint is registered for. The first six alone keep every promise of the product.
 pub const HANDLED_EVENT_TYPES: [&str; 24] = [
@@ -235,7 +235,8 @@ impl News<'_> {
     }
 
     async fn close_checkout(&self, user: &UserId, session: &CheckoutSession) -> Result<Outcome, SyncError> {
-        let close = Change::CloseCheckout { user: user.clone(), session: session.id.clone() };
+        let is_paid = session.status == CheckoutStatus::Complete;
+        let close = Change::CloseCheckout { user: user.clone(), session: session.id.clone(), is_paid };
         let changes = vec![close, Change::Event(self.record(Outcome::Applied))];
         let refusals = match self.books.store().commit(changes).await? {
             Commit::Landed => return Ok(Outcome::Applied),

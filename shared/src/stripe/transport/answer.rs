@@ -97,7 +97,7 @@ fn error(status: StatusCode, body: &[u8], request_id: Option<String>) -> StripeE
         (StatusCode::TOO_MANY_REQUESTS, _, _) => StripeError::RateLimited { request_id },
         (StatusCode::CONFLICT, _, _) => unavailable(http_status, code, request_id),
         (_, Some("idempotency_error"), _) => StripeError::IdempotencyMismatch { request_id },
-        _ if status.is_server_error() => unavailable(http_status, code, request_id),
+        _ if status.is_server_error() => StripeError::Failed { http_status, request_id },
         _ => StripeError::Refused { http_status, code, param, request_id },
     }
 }
@@ -191,11 +191,7 @@ mod tests {
                 of("idempotency_error", "idempotency_key_in_use"),
                 StripeError::Unavailable { detail: "it answered 409 idempotency_key_in_use (request req_1)".into() },
             ),
-            (
-                500,
-                json!("not an error body"),
-                StripeError::Unavailable { detail: "it answered 500 - (request req_1)".into() },
-            ),
+            (500, json!("not an error body"), StripeError::Failed { http_status: 500, request_id: request_id.clone() }),
             (
                 402,
                 of("card_error", "card_declined"),

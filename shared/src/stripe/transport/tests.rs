@@ -96,7 +96,7 @@ async fn stripes_no_is_final() {
     let no = Reaction::reply(500, "{}").with_header("stripe-should-retry", "false");
     let server = ScriptedServer::start(vec![no]).await;
     let error = transport(&server).send(&get(), None).await.unwrap_err();
-    assert!(matches!(error, StripeError::Unavailable { .. }), "{error:?}");
+    assert!(matches!(error, StripeError::Failed { http_status: 500, .. }), "{error:?}");
     assert_eq!(server.requests().len(), 1);
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{Report, is_over, stripe_failed};
 use crate::books::Auditor;
 use crate::store::{Change, Commit, Outcome, Partition, Progress};
-use crate::stripe::{OwnedSubscription, Snapshot};
+use crate::stripe::{OwnedSubscription, Snapshot, StripeError};
 use crate::sync::{SyncError, observe_subscription};
 
 const WALK: &str = "drift";
@@ -25,7 +25,11 @@ pub(super) async fn compare(auditor: &Auditor, deadline: Instant, report: &mut R
             return Ok(false);
         }
         let listed = auditor.account.list_subscriptions(None, progress.after.as_deref()).await;
-        let page = listed.map_err(stripe_failed("list subscriptions"))?;
+        let page = match listed {
+            // The subscription where the last run stopped is gone: the comparison begins anew.
+            Err(StripeError::NotFound { .. }) if progress.after.take().is_some() => continue,
+            listed => listed.map_err(stripe_failed("list subscriptions"))?,
+        };
         for listed in page.value.items {
             report.drift_checked += 1;
             match listed.value {

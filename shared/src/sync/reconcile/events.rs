@@ -9,7 +9,7 @@ use crate::books::Auditor;
 use crate::domain::{EventId, Mode};
 use crate::store::{Change, Commit, Outcome, Progress};
 use crate::stripe::envelope::Envelope;
-use crate::stripe::{Listed, Page};
+use crate::stripe::{Listed, Page, StripeError};
 use crate::sync::SyncError;
 use crate::sync::event::{self, HANDLED_EVENT_TYPES};
 
@@ -33,7 +33,11 @@ pub(super) async fn walk(auditor: &Auditor, deadline: Instant, report: &mut Repo
             return Ok(false);
         }
         let listed = auditor.account.list_events(since, &HANDLED_EVENT_TYPES, progress.after.as_deref()).await;
-        let page = listed.map_err(stripe_failed("list events"))?;
+        let page = match listed {
+            // The event where the last run stopped is gone: this stretch begins anew.
+            Err(StripeError::NotFound { .. }) if progress.after.take().is_some() => continue,
+            listed => listed.map_err(stripe_failed("list events"))?,
+        };
         heal(auditor, &page, began_at, now, report).await?;
         progress.after = page.next;
         if progress.after.is_none() {
