@@ -8,7 +8,7 @@ use shared::domain::{Account, CheckoutChoice, CheckoutClaim, CheckoutSessionId, 
 use shared::http::ApiError;
 use shared::store::{Change, Commit, Outcome};
 use shared::stripe::{CheckoutStatus, NewCheckoutSession, Snapshot, StripeError};
-use shared::sync::{self, Linked};
+use shared::sync::{self, Linked, SyncError};
 
 use super::asked::Asked;
 use super::customer::{self, Ensured, fingerprint};
@@ -71,9 +71,13 @@ async fn learn_how_it_ended(deps: &Deps, caller: &Caller, session: &CheckoutSess
         return Ok(Resolved::Unchanged);
     };
     let observed = Snapshot { value: owned, seen_from: seen.seen_from, seen_until: seen.seen_until };
-    let outcome = sync::observe_subscription(&deps.books, &observed, Some(&caller.user)).await.map_err(sync_failed)?;
-    // Known already and just as old as it was: looking again would not end.
-    Ok(if outcome == Outcome::Stale { Resolved::Unchanged } else { Resolved::Learnt })
+    match sync::observe_subscription(&deps.books, &observed, Some(&caller.user)).await {
+        // Known already and just as old as it was: looking again would not end.
+        Ok(Outcome::Stale) => Ok(Resolved::Unchanged),
+        // Its webhooks and the success page kept writing it while we tried: what they wrote is there to be read.
+        Ok(_) | Err(SyncError::Contended { .. }) => Ok(Resolved::Learnt),
+        Err(error) => Err(sync_failed(error)),
+    }
 }
 
 /// Nothing when another request was first: look again.
@@ -204,12 +208,14 @@ async fn claim_it(
 
 /// Objects were parked with the customer before it had an owner.
 async fn link(deps: &Deps, caller: &Caller, customer: &CustomerId) -> Result<(), ApiError> {
-    match sync::link(&deps.books, customer, &caller.user).await.map_err(sync_failed)? {
-        Linked::Done => Ok(()),
-        Linked::OwnedBy(owner) => {
+    match sync::link(&deps.books, customer, &caller.user).await {
+        // What is left to link is linked in the next round.
+        Ok(Linked::Done) | Err(SyncError::Contended { .. }) => Ok(()),
+        Ok(Linked::OwnedBy(owner)) => {
             let detail = format!("{customer} of user {} belongs to user {owner}", caller.user);
             Err(ApiError::Internal { detail })
         }
+        Err(error) => Err(sync_failed(error)),
     }
 }
 
