@@ -183,9 +183,12 @@ async fn customers(world: &World) -> Result<usize> {
     Ok(listed["data"].as_array().context("a list")?.len())
 }
 
-async fn race_to_checkout(is_in_conflict: bool) -> Result<()> {
+async fn race_to_checkout(is_in_conflict: bool, is_after_failure: bool) -> Result<()> {
     let world = World::start().await?;
     let token = world.token("42")?;
+    if is_after_failure {
+        leave_a_session_open(&world, &token).await?;
+    }
     let ask =
         |number: usize| world.request(reqwest::Method::POST, CHECKOUT, Some(&token)).json(&choice(&world, number));
     let race = all_at_once((0..16).map(ask).collect());
@@ -193,6 +196,9 @@ async fn race_to_checkout(is_in_conflict: bool) -> Result<()> {
     let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
     assert!(statuses.iter().all(|status| matches!(status, 200 | 503)), "{statuses:?}");
     assert!(statuses.contains(&200), "{statuses:?}");
+    let account = world.store()?.read_account(&UserId::parse("42")?).await?;
+    let claimed = account.checkout.context("a claim")?.session;
+    assert_eq!(open_sessions(&world).await?, [claimed.as_str()]);
     for number in 0..4 {
         let answer = world.post(CHECKOUT, Some(&token), &choice(&world, number)).await?;
         assert_eq!(answer.status, 200, "{:?}", answer.body);
@@ -202,14 +208,63 @@ async fn race_to_checkout(is_in_conflict: bool) -> Result<()> {
     world.stack.shutdown().await
 }
 
+/// Stripe opens a session and says that it failed.
+async fn leave_a_session_open(world: &World, token: &str) -> Result<()> {
+    let made_unheard = json!({ "method": "POST", "path_prefix": "/v1/checkout/sessions", "kind": "500_after_commit" });
+    world.sandbox("faults", &json!({ "api": [made_unheard] })).await?;
+    assert_eq!(world.post(CHECKOUT, Some(token), &json!({})).await?.status, 503);
+    world.heal_stripe().await?;
+    assert_eq!(open_sessions(world).await?.len(), 1);
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_race_to_checkout_ends_with_one_customer_and_one_open_session() -> Result<()> {
-    race_to_checkout(false).await
+    race_to_checkout(false, false).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_race_to_checkout_after_a_failure_expires_what_it_left_open_and_no_winner() -> Result<()> {
+    for is_in_conflict in [false, true, false, true] {
+        race_to_checkout(is_in_conflict, true).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_failure_left_open_is_expired_and_a_session_of_another_product_is_not() -> Result<()> {
+    let world = World::start().await?;
+    let token = world.token("42")?;
+    let first = world.checkout(&token).await?;
+    world.sandbox_expire(&first).await?;
+    world.delivered().await?;
+    let session = world.stripe_get(&format!("/v1/checkout/sessions/{first}")).await?;
+    let customer = session["customer"].as_str().context("a customer")?;
+    let price = world.stripe_get("/v1/prices?limit=1").await?["data"][0]["id"].as_str().context("a price")?.to_owned();
+    let form = format!(
+        "mode=subscription&customer={customer}&line_items[0][price]={price}&line_items[0][quantity]=1\
+         &success_url=https://shop.example.com/"
+    );
+    let of_another_product = world.stripe_post("/v1/checkout/sessions", &form).await?.body["id"].clone();
+
+    let made_unheard = json!({ "method": "POST", "path_prefix": "/v1/checkout/sessions", "kind": "500_after_commit" });
+    world.sandbox("faults", &json!({ "api": [made_unheard] })).await?;
+    assert_eq!(world.post(CHECKOUT, Some(&token), &json!({})).await?.status, 503);
+    world.heal_stripe().await?;
+    assert_eq!(open_sessions(&world).await?.len(), 2);
+
+    let ours = world.checkout(&token).await?;
+    let mut open = open_sessions(&world).await?;
+    open.sort();
+    let mut expected = [ours.as_str(), of_another_product.as_str().context("a session")?];
+    expected.sort_unstable();
+    assert_eq!(open, expected);
+    world.stack.shutdown().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_race_to_checkout_ends_with_one_customer_and_one_open_session_in_conflict() -> Result<()> {
-    race_to_checkout(true).await
+    race_to_checkout(true, false).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 mod asked;
 mod customer;
+mod left_open;
 mod session;
 
 use std::sync::Arc;

@@ -12,6 +12,7 @@ use shared::sync::{self, Linked, SyncError};
 
 use super::asked::Asked;
 use super::customer::{self, Ensured, fingerprint};
+use super::left_open;
 use super::{Deps, FAILED, read_account, refuse_subscribers, store_failed, stripe_failed, sync_failed};
 
 /// Rounds against racing requests of one user; each is lost only when another request won.
@@ -41,7 +42,7 @@ pub(crate) async fn open(
 
 /// Whether looking after an earlier session changed the user's records.
 #[derive(PartialEq, Eq)]
-enum Resolved {
+pub(crate) enum Resolved {
     Unchanged,
     /// It had become a subscription, which is on record now.
     Learnt,
@@ -64,7 +65,11 @@ async fn resolve_other(deps: &Deps, caller: &Caller, account: &Account) -> Resul
     }
 }
 
-async fn learn_how_it_ended(deps: &Deps, caller: &Caller, session: &CheckoutSessionId) -> Result<Resolved, ApiError> {
+pub(crate) async fn learn_how_it_ended(
+    deps: &Deps,
+    caller: &Caller,
+    session: &CheckoutSessionId,
+) -> Result<Resolved, ApiError> {
     let read = deps.books.stripe().get_checkout_session(session).await;
     let Some(seen) = read.map_err(stripe_failed)? else { return Ok(Resolved::Unchanged) };
     let Some(owned) = seen.value.subscription.filter(|_| seen.value.status == CheckoutStatus::Complete) else {
@@ -88,8 +93,7 @@ async fn open_one(
     choice: CheckoutChoice,
 ) -> Result<Option<CheckoutClaim>, ApiError> {
     let Some(customer) = customer::ensure(deps, caller, account).await? else { return Ok(None) };
-    let previous_attempt = account.checkout.as_ref().map(|claim| claim.attempt);
-    let attempt = previous_attempt.unwrap_or(0) + 1;
+    let attempt = account.checkout.as_ref().map_or(0, |claim| claim.attempt) + 1;
     let opened_at = deps.clock.business_now();
     let new = NewCheckoutSession {
         user: &caller.user,
@@ -135,7 +139,7 @@ async fn open_one(
         is_paid: false,
         is_closed: false,
     };
-    claim_it(deps, caller, customer, claim, previous_attempt).await
+    claim_it(deps, caller, customer, claim, account.checkout.as_ref()).await
 }
 
 /// Requests that find the same records get the same session, also when one of them was cut off before it could claim it.
@@ -172,9 +176,10 @@ async fn claim_it(
     caller: &Caller,
     customer: Ensured,
     claim: CheckoutClaim,
-    previous_attempt: Option<u64>,
+    previous: Option<&CheckoutClaim>,
 ) -> Result<Option<CheckoutClaim>, ApiError> {
     let user = caller.user.clone();
+    let previous_attempt = previous.map(|claim| claim.attempt);
     let mut changes = vec![Change::Checkout { user: user.clone(), claim: claim.clone(), previous_attempt }];
     if customer.is_new {
         changes.push(Change::LinkCustomer { user: user.clone(), customer: customer.id.clone() });
@@ -185,6 +190,10 @@ async fn claim_it(
             if customer.is_new {
                 let customer = &customer.id;
                 tracing::info!(%customer, %user, "Created and linked Customer {customer} to User {user}");
+            }
+            let has_failed_since = claim.failures_before > previous.map_or(0, |claim| claim.failures_before);
+            if has_failed_since && left_open::expire(deps, caller, &customer.id, &claim).await? == Resolved::Learnt {
+                return Ok(None);
             }
             return Ok(Some(claim));
         }

@@ -131,6 +131,16 @@ impl StripeGateway for LiveStripe {
         self.get(request.build(), object::checkout_session).await
     }
 
+    async fn list_open_checkout_sessions_before(
+        &self,
+        customer: &CustomerId,
+        session: &CheckoutSessionId,
+    ) -> Result<Vec<CheckoutSession>, StripeError> {
+        let seen =
+            self.list(checkout::list_open_before(customer, session), account::described(object::checkout_session));
+        Ok(seen.await?.value.items.into_iter().filter_map(|listed| listed.value.ok()).collect())
+    }
+
     async fn expire_checkout_session(&self, session: &CheckoutSessionId) -> Result<(), StripeError> {
         let request = ExpireCheckoutSession::new(session.as_str()).build();
         self.post(request, None, object::checkout_session).await.map(|_expired| ())

@@ -80,6 +80,8 @@ pub enum CheckoutStatus {
 pub struct CheckoutSession {
     pub id: CheckoutSessionId,
     pub status: CheckoutStatus,
+    /// Whether it is of mode `subscription`.
+    pub is_for_subscription: bool,
     /// Only while open.
     pub url: Option<String>,
     pub expires_at: Timestamp,
@@ -134,6 +136,14 @@ pub trait StripeGateway: Send + Sync {
         &self,
         session: &CheckoutSessionId,
     ) -> Result<Option<Snapshot<CheckoutSession>>, StripeError>;
+
+    /// The open sessions of the customer that stand behind the given one in Stripe's list: those opened before it. The
+    /// newest hundred of them; what cannot be read is left out.
+    async fn list_open_checkout_sessions_before(
+        &self,
+        customer: &CustomerId,
+        session: &CheckoutSessionId,
+    ) -> Result<Vec<CheckoutSession>, StripeError>;
 
     /// [`StripeError::Refused`] when the session is not open any more.
     async fn expire_checkout_session(&self, session: &CheckoutSessionId) -> Result<(), StripeError>;

@@ -106,11 +106,7 @@ async fn a_stripe_in_trouble_is_waited_for_within_reason_and_its_truth_comes_in_
         tries: row.tries,
         record: row.record.to_owned(),
         again: row.place.again(row.status).to_owned(),
-        record_again: match (row.place, row.fault) {
-            // What the failed answer left open nobody has the address of; it runs out by itself within a day.
-            (NewSession, "500_after_commit") => "1 customer, 2 open session".to_owned(),
-            (place, _) => place.truth().to_owned(),
-        },
+        record_again: row.place.truth().to_owned(),
     };
     play(TABLE, one, expected).await
 }

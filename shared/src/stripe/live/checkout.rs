@@ -6,12 +6,14 @@ use serde_json::Value;
 use stripe_billing::billing_portal_session::CreateBillingPortalSession;
 use stripe_checkout::checkout_session::{
     CreateCheckoutSession, CreateCheckoutSessionLineItems, CreateCheckoutSessionPhoneNumberCollection,
-    CreateCheckoutSessionSubscriptionData,
+    CreateCheckoutSessionSubscriptionData, ListCheckoutSession,
 };
 use stripe_client_core::{RequestBuilder, StripeRequest};
-use stripe_shared::{CheckoutSessionBillingAddressCollection, CheckoutSessionLocale, CheckoutSessionMode};
+use stripe_shared::{
+    CheckoutSessionBillingAddressCollection, CheckoutSessionLocale, CheckoutSessionMode, CheckoutSessionStatus,
+};
 
-use crate::domain::CustomerId;
+use crate::domain::{CheckoutSessionId, CustomerId};
 use crate::stripe::NewCheckoutSession;
 use crate::stripe::object::ObjectError;
 
@@ -43,6 +45,16 @@ pub(super) fn create(new: &NewCheckoutSession<'_>) -> RequestBuilder {
         .locale(locale)
         .success_url(&new.choice.success_url)
         .cancel_url(&new.choice.cancel_url)
+        .build()
+}
+
+/// Stripe lists the newest first, so what follows a session is what was opened before it.
+pub(super) fn list_open_before(customer: &CustomerId, session: &CheckoutSessionId) -> RequestBuilder {
+    ListCheckoutSession::new()
+        .customer(customer.as_str())
+        .status(CheckoutSessionStatus::Open)
+        .starting_after(session.as_str())
+        .limit(100)
         .build()
 }
 

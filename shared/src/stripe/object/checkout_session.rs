@@ -20,6 +20,7 @@ pub fn checkout_session(value: &Value) -> Result<CheckoutSession, ObjectError> {
     Ok(CheckoutSession {
         id: view.id(CheckoutSessionId::parse)?,
         status,
+        is_for_subscription: view.text("/mode") == Some("subscription"),
         url: view.owned_text("/url"),
         expires_at: view.require("/expires_at", view.time("/expires_at")?)?,
         customer: view.reference("/customer", CustomerId::parse)?,
@@ -49,6 +50,7 @@ mod tests {
     fn a_session_of_a_webhook_names_its_subscription() {
         let read = checkout_session(&complete()).unwrap();
         assert_eq!(read.status, CheckoutStatus::Complete);
+        assert!(read.is_for_subscription);
         assert_eq!(read.url, None);
         assert_eq!(read.customer.unwrap().as_str(), "cus_1");
         assert_eq!(read.user.unwrap().as_str(), "42");
@@ -74,6 +76,7 @@ mod tests {
         let read = checkout_session(&value).unwrap();
         assert_eq!(read.url.as_deref(), Some("https://checkout.stripe.com/c/pay/cs_live_1"));
         assert_eq!(read.user.unwrap().as_str(), "7");
+        assert!(!read.is_for_subscription);
         assert!(read.customer.is_none() && read.subscription_id.is_none() && read.customer_email.is_none());
     }
 
