@@ -154,6 +154,11 @@ pub struct Completions {
 }
 
 impl Command {
+    /// Not those that work where there is no table yet, or that say themselves what is wrong with it.
+    pub(crate) fn begins_at_the_table(&self) -> bool {
+        !matches!(self, Command::Doctor(_) | Command::Secrets(_))
+    }
+
     pub async fn run(self, context: &Context) -> Result<Done> {
         match self {
             Command::SyncStripe(arguments) => sync_stripe::run(context, arguments).await,

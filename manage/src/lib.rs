@@ -62,6 +62,9 @@ async fn dispatch(cli: Cli, printer: Printer) -> anyhow::Result<Done> {
         return cli::describe(&command, &printer);
     }
     let target = Target::find(&common, &printer).await?;
+    if command.begins_at_the_table() {
+        target.reach_table().await?;
+    }
     let consent = Consent { is_yes: common.yes, is_live_named: common.live };
     let context = Context { target, printer, consent };
     command.run(&context).await

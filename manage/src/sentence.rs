@@ -15,22 +15,39 @@ pub fn of(error: &anyhow::Error) -> String {
     }
     let story = story(error);
     match error.chain().find_map(advice).or_else(|| aws_advice(&story).map(str::to_owned)) {
-        Some(advice) => format!("{story}. {advice}"),
+        Some(advice) => format!("{}. {advice}", without_stop(&story)),
         None => story,
     }
 }
 
 /// The error and its causes; some errors tell their cause in their own text, which is told once.
-fn story(error: &anyhow::Error) -> String {
+pub(crate) fn story(error: &anyhow::Error) -> String {
     let mut story = String::new();
     for cause in error.chain().map(ToString::to_string) {
         if story.is_empty() {
             story = cause;
         } else if !story.contains(&cause) {
-            story = format!("{story}: {cause}");
+            story = format!("{}: {cause}", without_stop(&story));
         }
     }
     story
+}
+
+fn without_stop(text: &str) -> &str {
+    text.trim_end_matches('.')
+}
+
+/// What to do when the part that was asked did not answer, whatever the question was; nothing when it answered.
+pub(crate) fn of_no_answer(error: &anyhow::Error) -> Option<String> {
+    let is_no_answer = |error: &(dyn std::error::Error + 'static)| match error.downcast_ref::<StripeError>() {
+        Some(error) => error.is_transient(),
+        None => match error.downcast_ref::<SecretsError>() {
+            Some(error) => matches!(error, SecretsError::Unavailable { .. }),
+            None => error.is::<StoreError>(),
+        },
+    };
+    let of_ours = error.chain().find(|cause| is_no_answer(*cause)).and_then(advice);
+    of_ours.or_else(|| aws_advice(&story(error)).map(str::to_owned))
 }
 
 fn advice(error: &(dyn std::error::Error + 'static)) -> Option<String> {
@@ -105,7 +122,7 @@ fn of_secrets(error: &SecretsError) -> Option<String> {
                 .to_owned(),
         ),
         SecretsError::Invalid { .. } => {
-            Some("Nothing was done. Mend the secret in Secrets Manager; the functions refuse it too.".to_owned())
+            Some("Nothing was done, and the functions refuse it too. Fill it with: manage secrets set".to_owned())
         }
         SecretsError::Unavailable { detail, .. } => aws_advice(detail).map(str::to_owned),
     }
@@ -113,7 +130,7 @@ fn of_secrets(error: &SecretsError) -> Option<String> {
 
 /// AWS names the kind of refusal in the error's text.
 fn aws_advice(detail: &str) -> Option<&'static str> {
-    const KINDS: [(&[&str], &str); 5] = [
+    const KINDS: [(&[&str], &str); 6] = [
         (
             &["AccessDenied", "not authorized", "UnauthorizedOperation"],
             "AWS does not allow it to these credentials: use another profile (--profile) or give them the permission.",
@@ -133,6 +150,10 @@ fn aws_advice(detail: &str) -> Option<&'static str> {
         (
             &["does not match the schema", "ValidationException"],
             "The table has other keys than this version: it belongs to another version, or to something else.",
+        ),
+        (
+            &["dispatch failure", "timeout", "timed out"],
+            "It cannot be reached from here: check the network and the region (--region), then run the command again.",
         ),
     ];
     KINDS.iter().find(|(signs, _)| signs.iter().any(|sign| detail.contains(sign))).map(|(_, advice)| *advice)
@@ -161,6 +182,7 @@ mod tests {
             (store("ResourceNotFoundException: Requested resource not found"), "--region"),
             (store("ValidationException: The provided key element does not match the schema"), "another version"),
             (store("dispatch failure"), "run the command again"),
+            (anyhow::anyhow!("read stack prod: dispatch failure: io error: dns error"), "check the network"),
             (
                 StoreError::Unreadable { doing: "read user 42".into(), detail: "missing field `status`".into() }.into(),
                 "belongs to another version",
@@ -180,6 +202,24 @@ mod tests {
         let source = StripeError::NotFound { param: None, request_id: None };
         let error = anyhow::Error::from(SyncError::Stripe { doing: "list events".into(), source }).context("replay");
         assert_eq!(of(&error), "replay: list events: Stripe does not know the object");
+    }
+
+    #[test]
+    fn sentences_are_joined_with_one_stop() {
+        let error = anyhow::anyhow!("AccessDenied.").context("Start it with `cargo run -p local`.");
+        let said = of(&error);
+        assert!(said.starts_with("Start it with `cargo run -p local`: AccessDenied. AWS does not allow"), "{said}");
+    }
+
+    #[test]
+    fn no_answer_is_another_matter_than_a_bad_one() {
+        let down = anyhow::Error::from(StripeError::Unavailable { detail: "refused".into() });
+        assert!(of_no_answer(&down).is_some_and(|advice| advice.contains("status.stripe.com")));
+        let refused = anyhow::Error::from(StripeError::Unauthorized { http_status: 401, request_id: None });
+        assert_eq!(of_no_answer(&refused), None, "what mends that is the question's to say");
+        assert!(
+            of_no_answer(&store("AccessDenied").context("table")).is_some_and(|advice| advice.contains("--profile"))
+        );
     }
 
     #[test]

@@ -64,12 +64,21 @@ impl Core {
 
     /// The table and Stripe of one mode, paired.
     pub fn books(&self, mode: Mode) -> Result<Books, Misconfigured> {
-        Ok(self.pair(mode)?.0)
+        Ok(self.pair(mode, self.is_for_operator)?.0)
     }
 
     /// The same, with a way through the whole account.
     pub fn auditor(&self, mode: Mode) -> Result<Auditor, Misconfigured> {
-        let (books, stripe) = self.pair(mode)?;
+        self.audit(mode, self.is_for_operator)
+    }
+
+    /// The same with a function's patience: where many parts are asked, one that is down is to be heard of soon.
+    pub fn hasty_auditor(&self, mode: Mode) -> Result<Auditor, Misconfigured> {
+        self.audit(mode, false)
+    }
+
+    fn audit(&self, mode: Mode, is_patient: bool) -> Result<Auditor, Misconfigured> {
+        let (books, stripe) = self.pair(mode, is_patient)?;
         let secrets = Arc::clone(&self.secrets);
         Ok(Auditor { books, account: Arc::new(stripe.clone()), setup: Arc::new(stripe), secrets })
     }
@@ -81,12 +90,12 @@ impl Core {
         Arc::new(stripe.for_operator(mode))
     }
 
-    fn pair(&self, mode: Mode) -> Result<(Books, LiveStripe), Misconfigured> {
+    fn pair(&self, mode: Mode, is_patient: bool) -> Result<(Books, LiveStripe), Misconfigured> {
         let store = self.store(mode)?;
         self.config.require_secret_id(mode)?;
         let keys = KeySource::Secrets { secrets: Arc::clone(&self.secrets), mode };
         let stripe = LiveStripe::new(self.https.clone(), &self.config.stripe_api_url, keys, self.clock.clone());
-        let stripe = if self.is_for_operator { stripe.for_operator(mode) } else { stripe };
+        let stripe = if is_patient { stripe.for_operator(mode) } else { stripe };
         let action = self.config.trial_abuse_action;
         Ok((Books::pair(store, Arc::new(stripe.clone()), self.clock.clone(), action), stripe))
     }

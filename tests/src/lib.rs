@@ -8,6 +8,7 @@ mod crowd;
 pub mod described;
 mod event;
 pub mod lambda;
+pub mod load;
 pub mod policy;
 pub mod soak;
 pub mod story;

@@ -4,17 +4,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use local::Fault;
-use reconcile::Summary;
 use serde_json::json;
 use shared::domain::{Mode, UserId};
+use shared::sync::reconcile::Report;
 use tests::{EventBuilder, World};
 
 const LONGEST: Duration = Duration::from_secs(30);
 
-async fn reconcile_now(world: &World) -> Result<Summary> {
+async fn reconcile_now(world: &World) -> Result<Report> {
     let core = world.stack.shared_core();
     let summaries = reconcile::run(&core, Instant::now() + LONGEST).await?;
-    summaries.into_iter().find(|summary| summary.mode == "test").context("test mode was gone through")
+    let of_test_mode = summaries.into_iter().find(|summary| summary.mode == "test");
+    Ok(of_test_mode.context("test mode was gone through")?.report)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -37,6 +38,22 @@ async fn events_that_were_dropped_are_brought_once() -> Result<()> {
 
     let again = reconcile_now(&world).await?;
     assert_eq!((again.events_healed, again.webhook_lag_seconds, again.drift_checked), (0, 0, 0), "{again:?}");
+    world.stack.shutdown().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_may_not_read_endpoints_brings_the_events_all_the_same_and_says_so() -> Result<()> {
+    let world = World::start().await?;
+    let token = world.token("42")?;
+    let session = world.checkout(&token).await?;
+    world.sandbox("faults", &json!({ "delivery": [{ "kind": "drop", "probability": 1.0 }] })).await?;
+    world.pay(&session, "4242424242424242").await?;
+    world.sandbox("advance", &json!({ "seconds": 600 })).await?;
+    let no_permission = json!({ "kind": "403", "path_prefix": "/v1/webhook_endpoints", "count": 100 });
+    world.sandbox("faults", &json!({ "api": [no_permission] })).await?;
+    let problem = reconcile_now(&world).await.err().context("the run says what it could not do")?;
+    assert!(problem.to_string().contains("list webhook endpoints"), "{problem}");
+    assert_eq!(world.status(&token).await?["status"], "trialing");
     world.stack.shutdown().await
 }
 

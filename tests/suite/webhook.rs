@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::domain::Mode;
 use tests::{EventBuilder, World, answer, sign};
 
@@ -140,13 +140,7 @@ async fn the_old_systems_log_lines_are_written_word_for_word() -> Result<()> {
         let answer = world.deliver(&event.body()).await?;
         assert_eq!(answer.body["outcome"], "applied", "{:?} {}", answer.body, event.body());
     }
-    let logged: Vec<(String, String)> = local::logs::after(0)
-        .iter()
-        .map(|line| {
-            let text = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
-            (text("level"), text("message"))
-        })
-        .collect();
+    let logged = logged();
     for (level, message) in [
         ("INFO", "Subscription created via webhook: sub_loglines"),
         ("INFO", "Trial tracked via webhook for user log-lines-1"),
@@ -162,6 +156,74 @@ async fn the_old_systems_log_lines_are_written_word_for_word() -> Result<()> {
         let is_there = logged.iter().any(|(its_level, its_message)| its_level == level && its_message == message);
         assert!(is_there, "{level} {message} is not among {logged:#?}");
     }
+    world.stack.shutdown().await
+}
+
+/// Level and message of every line of this process so far.
+fn logged() -> Vec<(String, String)> {
+    let text = |line: &Value, name: &str| line[name].as_str().unwrap_or_default().to_owned();
+    local::logs::after(0).iter().map(|line| (text(line, "level"), text(line, "message"))).collect()
+}
+
+fn times_logged(message: &str) -> usize {
+    logged().iter().filter(|(_, logged)| logged == message).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_overtaken_is_told_all_the_same() -> Result<()> {
+    let world = World::start().await?;
+    local::logs::start(false);
+    let of = |id: &str, event_type: &str, created: i64| {
+        EventBuilder::subscription(id, "sub_overtaken", "cus_overtaken", created)
+            .owned_by("overtaken-1")
+            .status("trialing")
+            .with("/type", event_type)
+            .with("/data/object/trial_start", 1_760_000_000)
+            .with("/data/object/trial_end", 1_760_604_800)
+    };
+    let invoice = |id: &str, event_type: &str, created: i64, status: &str| {
+        let object = json!({
+            "id": "in_overtaken", "object": "invoice", "customer": "cus_overtaken", "status": status, "currency": "brl",
+            "amount_due": 4990, "amount_paid": 4990, "attempt_count": 1,
+            "parent": { "subscription_details": { "subscription": "sub_overtaken", "metadata": {} } },
+        });
+        EventBuilder::of(id, event_type, created, object)
+    };
+    for (event, outcome) in [
+        (of("evt_o1", "customer.subscription.updated", 1_760_000_010), "applied"),
+        (of("evt_o2", "customer.subscription.created", 1_760_000_000), "stale"),
+        (of("evt_o2", "customer.subscription.created", 1_760_000_000), "duplicate"),
+        (invoice("evt_o3", "invoice.payment_succeeded", 1_760_000_200, "paid"), "applied"),
+        (invoice("evt_o4", "invoice.payment_failed", 1_760_000_100, "open"), "stale"),
+        (invoice("evt_o4", "invoice.payment_failed", 1_760_000_100, "open"), "duplicate"),
+    ] {
+        let answer = world.deliver(&event.body()).await?;
+        assert_eq!(answer.body["outcome"], outcome, "{:?} {}", answer.body, event.body());
+    }
+    assert_eq!(times_logged("Trial tracked via webhook for user overtaken-1"), 1);
+    assert_eq!(times_logged("Payment failed (attempt 1): R$ 49.90 for subscription sub_overtaken"), 1);
+    assert_eq!(times_logged("Payment succeeded: R$ 49.90 for subscription sub_overtaken"), 1);
+    world.stack.shutdown().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_trial_is_an_error_and_not_tracked_again() -> Result<()> {
+    let world = World::start().await?;
+    local::logs::start(false);
+    for (event, subscription, created) in
+        [("evt_s1", "sub_firsttrial", 1_760_000_000), ("evt_s2", "sub_secondtrial", 1_760_090_000)]
+    {
+        let body = EventBuilder::subscription(event, subscription, "cus_twotrials", created)
+            .owned_by("two-trials-1")
+            .status("trialing")
+            .with("/type", "customer.subscription.created")
+            .with("/data/object/trial_start", created)
+            .with("/data/object/trial_end", created + 604_800)
+            .body();
+        assert_eq!(world.deliver(&body).await?.body["outcome"], "applied");
+    }
+    assert_eq!(times_logged("Trial tracked via webhook for user two-trials-1"), 1);
+    assert_eq!(times_logged("Second trial of user two-trials-1: sub_secondtrial after sub_firsttrial"), 1);
     world.stack.shutdown().await
 }
 

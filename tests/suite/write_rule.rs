@@ -94,6 +94,30 @@ async fn an_orphan_is_parked_and_joined_with_its_trial_when_its_user_is_known() 
     world.stack.shutdown().await
 }
 
+/// Whoever pays by a payment link may write anybody's id into its address, and a session of one payment is of something else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reference_that_anybody_may_write_joins_nothing() -> Result<()> {
+    let world = World::start().await?;
+    let now = world.business_now_second();
+    let active = EventBuilder::subscription("evt_1", "sub_stranger", "cus_stranger", now);
+    assert_eq!(world.deliver(&active.body()).await?.body["outcome"], "parked");
+    let session = |id: &str, field: &str, value: &str| {
+        let mut session = json!({
+            "id": format!("cs_test_{id}"), "object": "checkout.session", "mode": "subscription", "status": "complete",
+            "customer": "cus_stranger", "client_reference_id": "77", "subscription": "sub_stranger",
+            "expires_at": now + 3_600, "url": null, "metadata": {}, "payment_link": null,
+        });
+        session[field] = json!(value);
+        EventBuilder::of(&format!("evt_{id}"), "checkout.session.completed", now + 1, session)
+    };
+    for event in [session("link", "payment_link", "plink_1"), session("once", "mode", "payment")] {
+        assert_eq!(world.deliver(&event.body()).await?.body["outcome"], "ignored");
+    }
+    let status = world.status(&world.token("77")?).await?;
+    assert_eq!((&status["status"], &status["has_used_trial"]), (&json!("none"), &json!(false)));
+    world.stack.shutdown().await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn metadata_joins_an_orphan_too() -> Result<()> {
     let world = World::start().await?;

@@ -19,18 +19,12 @@ const RESERVE: Duration = Duration::from_secs(5);
 /// Where nobody says how long a run may take.
 const USUAL_TIME: Duration = Duration::from_secs(300);
 
-/// What a run found, by mode; a mode without a usable secret is left out.
+/// What a run found in one mode; a mode without a usable secret is left out.
 #[derive(Debug, Serialize, PartialEq, Eq)]
 pub struct Summary {
     pub mode: &'static str,
-    pub events_seen: u64,
-    pub events_healed: u64,
-    pub events_failed: u64,
-    pub webhook_lag_seconds: i64,
-    pub drift_checked: u64,
-    pub drift_repaired: u64,
-    pub endpoint_disabled: u64,
-    pub is_complete: bool,
+    #[serde(flatten)]
+    pub report: Report,
 }
 
 /// A run that could not be finished: the schedule tries again, and the alarm on errors tells.
@@ -70,7 +64,10 @@ pub async fn run(core: &Result<Core, Misconfigured>, deadline: Instant) -> Resul
     let other = if core.config.mode.is_live() { Mode::Test } else { Mode::Live };
     for mode in [core.config.mode, other] {
         match run_mode(core, mode, deadline).await {
-            Ok(Some(summary)) => summaries.push(summary),
+            Ok(Some((summary, problem))) => {
+                summaries.push(summary);
+                problems.extend(problem.map(|problem| format!("{mode}: {problem}")));
+            }
             Ok(None) => {}
             Err(problem) => problems.push(format!("{mode}: {problem}")),
         }
@@ -78,29 +75,28 @@ pub async fn run(core: &Result<Core, Misconfigured>, deadline: Instant) -> Resul
     if problems.is_empty() { Ok(summaries) } else { Err(Unfinished(problems.join("; "))) }
 }
 
-async fn run_mode(core: &Core, mode: Mode, deadline: Instant) -> Result<Option<Summary>, String> {
+/// What was found, and what stood in the way of finding more.
+async fn run_mode(core: &Core, mode: Mode, deadline: Instant) -> Result<Option<(Summary, Option<String>)>, String> {
     if let Err(error) = core.secrets.get(mode).await {
         // The mode that is not in use need not be set up yet.
         return if mode == core.config.mode { Err(error.to_string()) } else { Ok(None) };
     }
     let auditor = core.auditor(mode).map_err(|error| error.to_string())?;
     let tally = Tally::default();
-    let report = Box::pin(tally.of(reconcile::run(&auditor, deadline))).await.map_err(|error| {
-        tracing::error!(%mode, %error, "Reconcile could not be finished");
-        error.to_string()
-    })?;
-    let summary = summary(mode, &report);
+    let (report, found) = Box::pin(tally.of(reconcile::run(&auditor, deadline))).await;
+    let problems: Vec<String> = found.iter().map(ToString::to_string).collect();
     tracing::info!(
         target: metrics::RECONCILE,
-        mode = summary.mode,
-        events_seen = summary.events_seen,
-        events_healed = summary.events_healed,
-        events_failed = summary.events_failed,
-        webhook_lag_seconds = summary.webhook_lag_seconds,
-        drift_checked = summary.drift_checked,
-        drift_repaired = summary.drift_repaired,
-        endpoint_disabled = summary.endpoint_disabled,
-        is_complete = summary.is_complete,
+        mode = mode.as_str(),
+        events_seen = report.events_seen,
+        events_healed = report.events_healed,
+        events_failed = report.events_failed,
+        webhook_lag_seconds = report.webhook_lag_seconds,
+        drift_checked = report.drift_checked,
+        drift_repaired = report.drift_repaired,
+        drift_failed = report.drift_failed,
+        endpoint_disabled = report.endpoint_disabled,
+        is_complete = report.is_complete,
         dynamodb_calls = tally.get(Count::DynamodbCalls),
         stripe_calls = tally.get(Count::StripeCalls),
         trials_started = tally.get(Count::TrialsStarted),
@@ -111,23 +107,10 @@ async fn run_mode(core: &Core, mode: Mode, deadline: Instant) -> Result<Option<S
         subscriptions_ended = tally.get(Count::SubscriptionsEnded),
         "Reconcile finished"
     );
-    Ok(Some(summary))
+    let summary = Summary { mode: mode.as_str(), report };
+    Ok(Some((summary, (!problems.is_empty()).then(|| problems.join(", ")))))
 }
 
 fn time_left(deadline_ms: u64) -> Duration {
     time_until(deadline_ms).unwrap_or(USUAL_TIME).saturating_sub(RESERVE)
-}
-
-fn summary(mode: Mode, report: &Report) -> Summary {
-    Summary {
-        mode: mode.as_str(),
-        events_seen: report.events_seen,
-        events_healed: report.events_healed,
-        events_failed: report.events_failed,
-        webhook_lag_seconds: report.webhook_lag_seconds,
-        drift_checked: report.drift_checked,
-        drift_repaired: report.drift_repaired,
-        endpoint_disabled: report.endpoint_disabled,
-        is_complete: report.is_complete,
-    }
 }

@@ -111,6 +111,11 @@ impl ApiError {
         Self::new(429, "invalid_request_error", Some("rate_limit"), message)
     }
 
+    pub fn no_permission() -> Self {
+        let message = "The provided key does not have the required permissions for this endpoint.";
+        Self::new(403, "invalid_request_error", Some("more_permissions_required"), message)
+    }
+
     pub fn server_error() -> Self {
         let message =
             "An unknown error occurred. If you have any questions, we can help at https://support.stripe.com/.";

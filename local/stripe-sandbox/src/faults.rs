@@ -10,6 +10,9 @@ pub(crate) enum ApiFaultKind {
     Delay,
     #[serde(rename = "429")]
     RateLimit,
+    /// As a restricted key without the permission is answered.
+    #[serde(rename = "403")]
+    NoPermission,
     /// 500, and nothing was done.
     #[serde(rename = "500")]
     ServerError,

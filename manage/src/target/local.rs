@@ -64,7 +64,7 @@ async fn state(port: u16) -> Result<Value> {
     let request = Request::get(format!("http://127.0.0.1:{port}/_local/state")).body(Full::<Bytes>::default())?;
     let sentence = || {
         format!(
-            "There is no local stack on port {port}. Start it with `cargo run -p local`, or name its port with --port."
+            "There is no local stack on port {port}. Start it with `cargo run -p local`, or name its port with --port"
         )
     };
     let reply = HttpsClient::new().send(request, PATIENCE).await.with_context(sentence)?;

@@ -64,12 +64,18 @@ impl Target {
             (None, true) => local::target(common).await?,
             (None, false) => environment(common).await?,
         };
-        // Said before anything is done: a table that is not there, not ours or not to be read.
-        target.core.store(target.mode)?.ping().await.map_err(|source| target.in_context(source.into()))?;
         if target.mode.is_live() && !common.live {
             printer.say("This is live mode.");
         }
         Ok(target)
+    }
+
+    /// Asked before anything is done.
+    ///
+    /// # Errors
+    /// When the table is not there, not ours or not to be read.
+    pub async fn reach_table(&self) -> Result<()> {
+        self.store()?.ping().await.map_err(|source| self.in_context(source.into()))
     }
 
     /// The records and Stripe of the mode, once its secret is known to be good.

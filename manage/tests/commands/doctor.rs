@@ -1,6 +1,7 @@
 //! `doctor`: a well deployment and ones that are not.
 
 use anyhow::Result;
+use local::Fault;
 use manage::commands::doctor::{Arguments, Check, Patient, Section, Verdict, examine};
 use manage::printer::Printer;
 use serde_json::Value;
@@ -125,5 +126,62 @@ async fn records_that_are_not_true_are_found() -> Result<()> {
     subscription_at_stripe(&world, &orphan, 0).await?;
     let all = bad(&checks(&world, &[Section::Data]).await?);
     assert!(all.contains(&"The newest subscriptions are on record as Stripe has them".to_owned()), "{all:?}");
+    Ok(())
+}
+
+/// The mends of what is wrong, by the names of the checks.
+fn mends(checks: &[Check]) -> Vec<(&str, &str)> {
+    let bad = checks.iter().filter(|check| check.verdict == Verdict::Bad);
+    bad.map(|check| (check.name.as_str(), check.mend.as_deref().unwrap_or_default())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_may_not_be_read_is_one_of_the_answers() -> Result<()> {
+    let world = World::start().await?;
+    world.stack.dynamodb().fail_next(None, 1_000, Fault::AccessDenied);
+    let said = manage(&world, &["doctor"]).await;
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.stdout.contains("  ✓ Stripe's secret key is there"), "the rest is asked all the same: {said:?}");
+    let table = "  ✗ The table is there, with this version's keys: reach the table: ";
+    assert!(said.stdout.contains(table) && said.stdout.contains("mend  AWS does not allow it"), "{said:?}");
+
+    let all = checks(&world, &[Section::Data]).await?;
+    let [(name, mend)] = mends(&all)[..] else { panic!("one answer is enough: {all:?}") };
+    assert!(name == "The records can be compared with Stripe" && mend.contains("--profile"), "{mend}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_not_there_is_one_of_the_answers() -> Result<()> {
+    let world = World::start().await?;
+    let mut target = target(&world, Mode::Test).await?;
+    target.core.config.table_name = Some("elsewhere".to_owned());
+    let arguments = Arguments { only: vec![Section::Aws], ..Arguments::default() };
+    let all = examine(&Patient::of(&target, Mode::Test), &arguments, &Printer::captured(false).0).await;
+    let [(name, mend)] = mends(&all)[..] else { panic!("{all:?}") };
+    assert!(name.starts_with("The table is there") && mend.contains("--region"), "{mend}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stripe_that_is_down_is_said_to_be_down_and_not_the_key_to_be_wrong() -> Result<()> {
+    let world = World::start().await?;
+    let down = |method| serde_json::json!({ "method": method, "path_prefix": "/v1", "kind": "500", "count": 1_000 });
+    world.sandbox("faults", &serde_json::json!({ "api": [down("GET"), down("POST")] })).await?;
+    let all = checks(&world, &[Section::Secrets, Section::Stripe, Section::Data]).await?;
+    let mends = mends(&all);
+    assert_eq!(mends.len(), 3, "one of each section: {mends:?}");
+    assert!(mends.iter().all(|(_, mend)| mend.contains("https://status.stripe.com")), "{mends:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_section_that_could_not_be_asked_is_not_well() -> Result<()> {
+    let world = World::start().await?;
+    put_secret(&world, Mode::Test, "{}").await?;
+    for section in ["secrets", "stripe", "probes", "data"] {
+        let said = manage(&world, &["doctor", "--only", section]).await;
+        assert!(said.code == 1 && said.stdout.contains("mend  manage --local"), "{said:?}");
+    }
     Ok(())
 }

@@ -161,7 +161,7 @@ fn is_passing(code: Option<&str>) -> bool {
 }
 
 /// Full jitter: <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>.
-fn jittered(attempt: u32) -> Duration {
+pub(super) fn jittered(attempt: u32) -> Duration {
     let ceiling_ms = 20_u64 << attempt.min(5);
     Duration::from_millis(fastrand::u64(1..=ceiling_ms))
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 
+use super::commit::jittered;
 use super::items::{
     self, Attributes, CardItem, CheckoutItem, CustomerItem, MirrorItem, PriceItem, ProductItem, SubscriptionItem,
     TrialItem,
@@ -18,6 +19,9 @@ use crate::domain::{
     SubscriptionId, UserId,
 };
 use crate::tally::{Count, count};
+
+/// How often what a busy table left out of an answer is asked for again.
+const BATCH_TRIES: u32 = 8;
 
 /// An object kept with a customer that nobody owned when it came.
 #[derive(Clone, Debug)]
@@ -117,7 +121,16 @@ impl Store {
         let doing = || "read event records".to_owned();
         let mut known = HashMap::new();
         let mut wanted: Vec<_> = events.iter().map(|event| keys::event(self.mode, event).into_attributes()).collect();
-        while !wanted.is_empty() {
+        for attempt in 0_u32.. {
+            if wanted.is_empty() {
+                break;
+            }
+            if attempt >= BATCH_TRIES {
+                return Err(StoreError::Contended { doing: doing() });
+            }
+            if attempt > 0 {
+                tokio::time::sleep(jittered(attempt)).await;
+            }
             let keys = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(true).build();
             let keys = keys.map_err(|error| StoreError::Unreadable { doing: doing(), detail: error.to_string() })?;
             count(Count::DynamodbCalls);
@@ -129,7 +142,7 @@ impl Store {
                 let record = event::known(&item).map_err(|detail| StoreError::Unreadable { doing: doing(), detail })?;
                 known.insert(id, record);
             }
-            // What a busy table left out is asked for again.
+            // What a busy table left out is asked for again, after a pause.
             let rest = output.unprocessed_keys.and_then(|mut tables| tables.remove(&self.table_name));
             wanted = rest.map(|rest| rest.keys).unwrap_or_default();
         }

@@ -80,13 +80,13 @@ pub enum CheckoutStatus {
 pub struct CheckoutSession {
     pub id: CheckoutSessionId,
     pub status: CheckoutStatus,
-    /// Whether it is of mode `subscription`.
+    /// Whether it is of mode `subscription`, which is also what a session without a mode is taken for.
     pub is_for_subscription: bool,
     /// Only while open.
     pub url: Option<String>,
     pub expires_at: Timestamp,
     pub customer: Option<CustomerId>,
-    /// `client_reference_id`, when it is a user id.
+    /// `client_reference_id`, when it is a user id and the session is not of a payment link; else `metadata.user_id`.
     pub user: Option<UserId>,
     /// What the customer typed. Personal: never logged.
     pub customer_email: Option<String>,

@@ -55,6 +55,10 @@ pub struct NewPrice<'a> {
 pub trait StripeSetup: Send + Sync {
     async fn get_account(&self) -> Result<AccountProfile, StripeError>;
 
+    /// Asks to change a customer that does not exist, which changes nothing: a key that may not is refused before Stripe
+    /// looks for it, so the error tells.
+    async fn change_nobody(&self) -> Result<(), StripeError>;
+
     /// The first hundred, newest first.
     async fn list_portal_configurations(&self) -> Result<Vec<PortalConfiguration>, StripeError>;
 

@@ -202,14 +202,23 @@ impl News<'_> {
         };
         match refusals.iter().find(|refusal| refusal.index == 1) {
             Some(refusal) => Ok(KnownEvent::outcome_of(refusal.event()?, Some(self.delivery))),
-            None => self.close(Outcome::Stale).await,
+            // A later word on the invoice is on record; that it was paid, or not, happened all the same.
+            None => {
+                let outcome = self.close(Outcome::Stale).await?;
+                if outcome == Outcome::Stale {
+                    story::tell_invoice(self.envelope, &invoice);
+                }
+                Ok(outcome)
+            }
         }
     }
 
     /// The customer that paid belongs to the user for whom the session was made; the session is over.
     async fn checkout_completed(&self) -> Result<Outcome, SyncError> {
         let session = object::checkout_session(&self.envelope.object).map_err(|error| self.unreadable(error))?;
-        let (Some(user), Some(customer)) = (session.user.clone(), session.customer.clone()) else {
+        let (true, Some(user), Some(customer)) =
+            (session.is_for_subscription, session.user.clone(), session.customer.clone())
+        else {
             return self.close(Outcome::Ignored).await;
         };
         if let Linked::OwnedBy(owner) = self.own(&customer, &user).await? {

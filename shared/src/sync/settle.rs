@@ -50,6 +50,8 @@ pub(super) struct Task {
 pub(super) struct Settled {
     pub outcome: Outcome,
     pub partition: Partition,
+    /// The subscription had a trial and another one has spent it.
+    pub is_second_trial: bool,
 }
 
 /// What has to be known beside a subscription so that its card can be shown.
@@ -100,7 +102,8 @@ pub(super) async fn settle(books: &Books, task: Task) -> Result<Settled, SyncErr
             Commit::Refused(refusals) => attempt.answer(&parts, &refusals).await?,
         };
         if let Some(outcome) = outcome {
-            return Ok(Settled { outcome, partition: attempt.partition });
+            let is_second_trial = attempt.trial != TrialPart::Claim;
+            return Ok(Settled { outcome, partition: attempt.partition, is_second_trial });
         }
     }
     count(Count::ConflictsGivenUp);

@@ -1,14 +1,19 @@
 //! The log lines an operator's searches and alarms look for: the message is exactly so, the ids are fields too.
 
 use super::settle::Settled;
-use crate::domain::{Invoice, Status, Subscription, UserId};
+use crate::domain::{Invoice, Status, Subscription};
 use crate::store::{Outcome, Partition};
 use crate::stripe::envelope::Envelope;
 use crate::tally::{Count, count};
 
 /// Tells what an event did to a subscription; nothing when it did nothing.
 pub(super) fn tell_subscription(envelope: &Envelope, subscription: &Subscription, settled: &Settled) {
+    let is_creation = envelope.event_type == "customer.subscription.created";
     if !matches!(settled.outcome, Outcome::Applied | Outcome::Parked) {
+        // A later event brought the subscription, and its trial with it.
+        if settled.outcome == Outcome::Stale && is_creation {
+            tell_trial(subscription, settled);
+        }
         return;
     }
     if let Status::Unknown(status) = &subscription.status {
@@ -18,9 +23,7 @@ pub(super) fn tell_subscription(envelope: &Envelope, subscription: &Subscription
     match envelope.event_type.as_str() {
         "customer.subscription.created" => {
             tracing::info!(subscription = %id, "Subscription created via webhook: {id}");
-            if let (Partition::User(user), true) = (&settled.partition, subscription.had_trial()) {
-                tell_trial(user, subscription);
-            }
+            tell_trial(subscription, settled);
         }
         "customer.subscription.deleted" => {
             let customer = &subscription.customer;
@@ -43,7 +46,11 @@ fn ended_with_its_trial(subscription: &Subscription) -> bool {
     subscription.trial_end_at.is_some_and(|trial_end| subscription.ended_at.is_some_and(|ended| ended <= trial_end))
 }
 
-fn tell_trial(user: &UserId, subscription: &Subscription) {
+fn tell_trial(subscription: &Subscription, settled: &Settled) {
+    let Partition::User(user) = &settled.partition else { return };
+    if !subscription.had_trial() || settled.is_second_trial {
+        return;
+    }
     count(Count::TrialsStarted);
     tracing::info!(%user, subscription = %subscription.id, "Trial tracked via webhook for user {user}");
 }

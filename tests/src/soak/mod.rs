@@ -181,12 +181,11 @@ impl Town {
         let core = self.world.stack.core().map_err(|error| anyhow!("{error}"))?;
         let auditor = core.auditor(core.config.mode)?;
         for _ in 0..RECONCILES {
-            if let Ok(report) = shared::sync::reconcile::run(&auditor, Instant::now() + RECONCILE).await {
-                self.events_healed += report.events_healed;
-                self.drift_repaired += report.drift_repaired;
-                if report.is_complete {
-                    return Ok(());
-                }
+            let (report, _) = shared::sync::reconcile::run(&auditor, Instant::now() + RECONCILE).await;
+            self.events_healed += report.events_healed;
+            self.drift_repaired += report.drift_repaired;
+            if report.is_complete {
+                return Ok(());
             }
         }
         self.unfinished += 1;

@@ -103,6 +103,9 @@ async fn process(app: &App, link: &Link, headers: &HeaderMap, request: &mut ApiR
     if kind == Some(ApiFaultKind::RateLimit) {
         return Err(ApiError::rate_limited());
     }
+    if kind == Some(ApiFaultKind::NoPermission) {
+        return Err(ApiError::no_permission());
+    }
     if kind == Some(ApiFaultKind::ResetBefore) {
         link.reset();
         return Err(ApiError::server_error());

@@ -8,6 +8,7 @@ use aws_config::SdkConfig;
 use aws_sdk_cloudcontrol::error::ProvideErrorMetadata as _;
 use serde_json::Value;
 use shared::causes::causes;
+use shared::store::TableState;
 
 use super::Patient;
 use super::check::{Findings, Question};
@@ -36,10 +37,7 @@ pub async fn look(patient: &Patient<'_>, findings: &mut Findings) {
             stack.alarms(findings).await;
         }
         Err(error) => {
-            findings.failed(
-                Question { name: "The stack's resources can be listed", why, mend: &mend },
-                &format!("{error:#}"),
-            );
+            findings.failed(Question { name: "The stack's resources can be listed", why, mend: &mend }, error);
         }
     }
 }
@@ -48,13 +46,9 @@ async fn table(patient: &Patient<'_>, findings: &mut Findings) {
     let mend = "deploy the stack again: template.yaml sets it on its table";
     let question = |name, why| Question { name, why, mend };
     let there = question("The table is there, with this version's keys", "every function answers 503 without it");
-    let state = match patient.core().store(patient.mode) {
-        Ok(store) => store.table_state().await.map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    };
-    let state = match state {
+    let state = match table_state(patient).await {
         Ok(state) => state,
-        Err(error) => return findings.failed(there, &error),
+        Err(error) => return findings.failed(there, error),
     };
     findings.judge(there, state.has_expected_keys, "");
     let is_stand_in =
@@ -74,6 +68,13 @@ async fn table(patient: &Patient<'_>, findings: &mut Findings) {
             Some(is_on) => findings.judge(question(name, why), is_on, ""),
         }
     }
+}
+
+/// What DynamoDB says of it, once a record can be read as the functions read it.
+async fn table_state(patient: &Patient<'_>) -> Result<TableState> {
+    let store = patient.core().store(patient.mode)?;
+    store.ping().await?;
+    Ok(store.table_state().await?)
 }
 
 /// A resource of the stack: its type and the name AWS gave it.
@@ -146,7 +147,7 @@ impl DeployedStack {
                     *flags.entry(flag.unwrap_or("not set").to_owned()).or_default() += 1;
                 }
                 Ok(None) => gone.push(function.logical_id.clone()),
-                Err(error) => return findings.failed(question, &format!("{error:#}")),
+                Err(error) => return findings.failed(question, error),
             }
         }
         let detail = if gone.is_empty() { format!("{count} functions") } else { format!("gone: {}", gone.join(", ")) };
@@ -196,7 +197,7 @@ impl DeployedStack {
             match self.properties(resource, &resource.name).await {
                 Ok(Some(properties)) if is_good(&properties) => {}
                 Ok(_) => bad.push(resource.logical_id.clone()),
-                Err(error) => return findings.failed(question, &format!("{error:#}")),
+                Err(error) => return findings.failed(question, error),
             }
         }
         let detail = match (count, bad.is_empty()) {

@@ -5,6 +5,8 @@ use std::fmt::Display;
 use clap::ValueEnum;
 use serde::{Serialize, Serializer};
 
+use crate::sentence;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Section {
     Secrets,
@@ -116,9 +118,12 @@ impl Findings {
         });
     }
 
-    /// It could not be found out, which is as bad as a bad answer.
-    pub fn failed(&mut self, question: Question<'_>, error: &dyn Display) {
-        self.judge(question, false, error);
+    /// It could not be found out, which is as bad as a bad answer. What did not answer has a mend of its own.
+    pub fn failed(&mut self, question: Question<'_>, error: impl Into<anyhow::Error>) {
+        let error = error.into();
+        let mend = sentence::of_no_answer(&error);
+        let mend = mend.as_deref().unwrap_or(question.mend);
+        self.judge(Question { mend, ..question }, false, sentence::story(&error));
     }
 
     /// It was not asked, and why.
@@ -136,9 +141,22 @@ impl Findings {
 
 #[cfg(test)]
 mod tests {
+    use shared::stripe::StripeError;
+
     use super::*;
 
     const QUESTION: Question<'_> = Question { name: "Price is active", why: "nobody can buy", mend: "activate it" };
+
+    #[test]
+    fn what_does_not_answer_is_not_mended_by_what_mends_a_bad_answer() {
+        let mut findings = Findings::of(Section::Stripe);
+        let (down, refused) = ("it answered 500".to_owned(), Some("price_missing".to_owned()));
+        findings.failed(QUESTION, StripeError::Unavailable { detail: down });
+        findings
+            .failed(QUESTION, StripeError::Refused { http_status: 400, code: refused, param: None, request_id: None });
+        let mends: Vec<&str> = findings.checks.iter().filter_map(|check| check.mend.as_deref()).collect();
+        assert!(mends[0].contains("https://status.stripe.com") && mends[1] == "activate it", "{mends:?}");
+    }
 
     #[test]
     fn what_is_wrong_says_why_it_matters_and_what_mends_it() {

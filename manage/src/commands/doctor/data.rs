@@ -1,5 +1,6 @@
 //! The records: are they current, whole, and do they agree with Stripe?
 
+use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
 use shared::books::Auditor;
 use shared::domain::{Account, EventId};
@@ -16,15 +17,28 @@ const ARRIVAL_PATIENCE: SignedDuration = SignedDuration::from_mins(5);
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(48);
 
 pub async fn look(patient: &Patient<'_>, findings: &mut Findings) {
-    let auditor = match patient.target.auditor_of(patient.mode).await {
+    let auditor = match can_be_compared(patient).await {
         Ok(auditor) => auditor,
-        Err(error) => return findings.skip("The records", format!("{error:#}")),
+        Err(error) => {
+            let mend = patient.command("doctor --only secrets --only aws");
+            let why = "nobody can say whether the records are true";
+            return findings
+                .failed(Question { name: "The records can be compared with Stripe", why, mend: &mend }, error);
+        }
     };
     events(patient, &auditor, findings).await;
     failed_events(patient, auditor.books().store(), findings).await;
     people(patient, auditor.books().store(), findings).await;
     catalogue(patient, &auditor, findings).await;
     drift(patient, &auditor, findings).await;
+}
+
+/// Both sides answer: what follows would otherwise say the same of each question.
+async fn can_be_compared(patient: &Patient<'_>) -> Result<Auditor> {
+    let auditor = patient.auditor().await?;
+    auditor.books().store().ping().await?;
+    auditor.account().list_products(None).await?;
+    Ok(auditor)
 }
 
 async fn events(patient: &Patient<'_>, auditor: &Auditor, findings: &mut Findings) {
@@ -34,7 +48,7 @@ async fn events(patient: &Patient<'_>, auditor: &Auditor, findings: &mut Finding
     let now = patient.core().clock.business_now();
     let latest: Vec<Envelope> = match auditor.account().list_events(now - LOOK_BACK, &HANDLED_EVENT_TYPES, None).await {
         Ok(page) => page.items.into_iter().filter_map(|listed| listed.value.ok()).collect(),
-        Err(error) => return findings.failed(question, &error),
+        Err(error) => return findings.failed(question, error),
     };
     let handled = latest.into_iter().filter(|event| HANDLED_EVENT_TYPES.contains(&event.event_type.as_str()));
     let due: Vec<(EventId, Timestamp)> = handled
@@ -55,7 +69,7 @@ async fn events(patient: &Patient<'_>, auditor: &Auditor, findings: &mut Finding
                 format!("{missing} of {} are missing; the last is {age} min old", ids.len()),
             );
         }
-        Err(error) => findings.failed(question, &error),
+        Err(error) => findings.failed(question, error),
     }
 }
 
@@ -65,7 +79,7 @@ async fn failed_events(patient: &Patient<'_>, store: &Store, findings: &mut Find
     let question = Question { name: "No event has failed", why, mend: &mend };
     match still_failed(store).await {
         Ok(failed) => findings.judge(question, failed == 0, format!("{failed} failed")),
-        Err(error) => findings.failed(question, &error),
+        Err(error) => findings.failed(question, error),
     }
 }
 
@@ -126,7 +140,7 @@ async fn people(patient: &Patient<'_>, store: &Store, findings: &mut Findings) {
         match scan.next().await {
             Ok(Some(partitions)) => partitions.iter().for_each(|scanned| people.count(scanned)),
             Ok(None) => break,
-            Err(error) => return findings.failed(orphans, &error),
+            Err(error) => return findings.failed(orphans, error),
         }
     }
     findings.judge(orphans, people.orphaned_subscriptions == 0, format!("{} without", people.orphaned_subscriptions));
@@ -148,24 +162,23 @@ async fn catalogue(patient: &Patient<'_>, auditor: &Auditor, findings: &mut Find
     let question = Question { name: "Products and prices are on record as Stripe has them", why, mend: &mend };
     match catalogue_differences(auditor).await {
         Ok((differing, all)) => findings.judge(question, differing == 0, format!("{differing} of {all} differ")),
-        Err(error) => findings.failed(question, &error),
+        Err(error) => findings.failed(question, error),
     }
 }
 
-async fn catalogue_differences(auditor: &Auditor) -> Result<(usize, usize), String> {
-    let text = |error: &dyn std::fmt::Display| error.to_string();
+async fn catalogue_differences(auditor: &Auditor) -> Result<(usize, usize)> {
     let store = auditor.books().store();
     let (mut differing, mut all) = (0, 0);
-    let products = auditor.account().list_products(None).await.map_err(|error| text(&error))?;
+    let products = auditor.account().list_products(None).await?;
     for product in products.value.items.into_iter().filter_map(|listed| listed.value.ok()) {
         all += 1;
-        let known = store.read_product(&product.id).await.map_err(|error| text(&error))?;
+        let known = store.read_product(&product.id).await?;
         differing += usize::from(known.as_ref() != Some(&product));
     }
-    let prices = auditor.account().list_prices(None).await.map_err(|error| text(&error))?;
+    let prices = auditor.account().list_prices(None).await?;
     for price in prices.value.items.into_iter().filter_map(|listed| listed.value.ok()) {
         all += 1;
-        let known = store.read_price(&price.id).await.map_err(|error| text(&error))?;
+        let known = store.read_price(&price.id).await?;
         differing += usize::from(known.as_ref() != Some(&price));
     }
     Ok((differing, all))
@@ -183,24 +196,24 @@ async fn drift(patient: &Patient<'_>, auditor: &Auditor, findings: &mut Findings
             };
             findings.judge(question, drifted.is_empty(), detail);
         }
-        Err(error) => findings.failed(question, &error),
+        Err(error) => findings.failed(question, error),
     }
 }
 
 /// The first page of Stripe's list, up to a hundred.
-async fn drifted(auditor: &Auditor) -> Result<(Vec<String>, usize), String> {
-    let page = auditor.account().list_subscriptions(None, None).await.map_err(|error| error.to_string())?;
+async fn drifted(auditor: &Auditor) -> Result<(Vec<String>, usize)> {
+    let page = auditor.account().list_subscriptions(None, None).await?;
     let store = auditor.books().store();
     let (mut drifted, mut sample) = (Vec::new(), 0);
     for owned in page.value.items.into_iter().filter_map(|listed| listed.value.ok()) {
         sample += 1;
         let subscription = owned.subscription;
-        let owner = store.read_owner(&subscription.customer).await.map_err(|error| error.to_string())?;
+        let owner = store.read_owner(&subscription.customer).await?;
         let home = match owner.user {
             Some(user) => Partition::User(user),
             None => Partition::Customer(subscription.customer.clone()),
         };
-        let stored = store.read_subscription(&home, &subscription.id).await.map_err(|error| error.to_string())?;
+        let stored = store.read_subscription(&home, &subscription.id).await?;
         if stored.is_none_or(|stored| stored.value != subscription) {
             drifted.push(subscription.id.to_string());
         }

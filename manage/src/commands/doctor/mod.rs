@@ -13,6 +13,7 @@ pub mod stripe;
 
 use anyhow::Result;
 use clap::Args;
+use shared::books::Auditor;
 use shared::boot::Core;
 use shared::domain::{Currency, Mode, PriceId};
 
@@ -114,6 +115,15 @@ impl<'a> Patient<'a> {
 
     pub fn core(&self) -> &Core {
         &self.target.core
+    }
+
+    /// The mode's records and Stripe, once its secret is known to be good.
+    ///
+    /// # Errors
+    /// When the secret cannot be read or used.
+    pub async fn auditor(&self) -> Result<Auditor> {
+        self.core().secrets.get(self.mode).await?;
+        Ok(self.core().hasty_auditor(self.mode)?)
     }
 
     pub fn serves_mode(&self) -> bool {

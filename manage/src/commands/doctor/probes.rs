@@ -27,8 +27,12 @@ const REPLY_MAX_BYTES: usize = 256 * 1024;
 const NOBODY: &str = "manage-doctor-probe";
 
 pub async fn look(patient: &Patient<'_>, findings: &mut Findings) {
-    let Ok(secrets) = patient.core().secrets.get(patient.mode).await else {
-        return findings.skip("Probes", "the secret is not usable");
+    let secrets = match patient.core().secrets.get(patient.mode).await {
+        Ok(secrets) => secrets,
+        Err(error) => {
+            let (why, mend) = ("without it nothing can be signed", patient.command("doctor --only secrets"));
+            return findings.failed(Question { name: "The secret can be used", why, mend: &mend }, error);
+        }
     };
     webhook(patient, &secrets, findings).await;
     let Some(api) = &patient.target.api_url else {
@@ -43,7 +47,7 @@ pub async fn look(patient: &Patient<'_>, findings: &mut Findings) {
         let asked = Question { name: question.name, why: question.why, mend: &mend };
         match probe.ask(&question, &secrets).await {
             Ok(answer) => findings.judge(asked, (question.is_right)(&answer, patient.mode, &secrets), answer.summary()),
-            Err(error) => findings.failed(asked, &format!("{error:#}")),
+            Err(error) => findings.failed(asked, error),
         }
     }
 }
@@ -62,7 +66,7 @@ async fn webhook(patient: &Patient<'_>, secrets: &ModeSecrets, findings: &mut Fi
                 let is_good = status == StatusCode::OK && outcome == "ignored";
                 findings.judge(question, is_good, format!("{status} {outcome}"));
             }
-            Err(error) => findings.failed(question, &format!("{error:#}")),
+            Err(error) => findings.failed(question, error),
         }
     }
     let forged = WebhookSigningSecret {
@@ -77,7 +81,7 @@ async fn webhook(patient: &Patient<'_>, secrets: &ModeSecrets, findings: &mut Fi
     };
     match signed_probe(patient.core(), base, patient.mode, &forged).await {
         Ok((status, _)) => findings.judge(question, status == StatusCode::UNAUTHORIZED, status),
-        Err(error) => findings.failed(question, &format!("{error:#}")),
+        Err(error) => findings.failed(question, error),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The mode's secret: what the functions would refuse of it, and what its Stripe key may do.
 
+use shared::books::Auditor;
 use shared::domain::{CheckoutSessionId, CustomerId, SubscriptionId};
 use shared::secrets::versions::flaws;
 use shared::secrets::write::Fields;
@@ -16,7 +17,7 @@ pub async fn look(patient: &Patient<'_>, findings: &mut Findings) {
     let question = |name| Question { name, why: WHY, mend: &mend };
     let fields = match patient.core().secrets.read_fields(patient.mode).await {
         Ok(fields) => fields,
-        Err(error) => return findings.failed(question("The secret can be read"), &error),
+        Err(error) => return findings.failed(question("The secret can be read"), error),
     };
     judge_fields(patient, &fields, findings);
     permissions(patient, findings).await;
@@ -43,53 +44,68 @@ fn judge_fields(patient: &Patient<'_>, fields: &Fields, findings: &mut Findings)
     findings.judge(question, count > 0, format!("{count} endpoints"));
 }
 
-/// A key without a permission is refused before the object is looked for, so asking for what does not exist tells.
 async fn permissions(patient: &Patient<'_>, findings: &mut Findings) {
-    let Ok(auditor) = patient.target.auditor_of(patient.mode).await else {
+    let Ok(auditor) = patient.auditor().await else {
         return findings.skip("Permissions of the Stripe key", "the secret holds no usable key");
     };
-    let (account, stripe) = (auditor.account(), auditor.books().stripe());
-    let (customers, subscriptions) = (account.list_customers(None), account.list_subscriptions(None, None));
-    let (customers, subscriptions) = tokio::join!(customers, subscriptions);
-    let nobody = CustomerId::parse("cus_doctorprobe").ok();
-    let session = CheckoutSessionId::parse(format!("cs_{}_doctorprobe", patient.mode)).ok();
-    let no_subscription = SubscriptionId::parse("sub_doctorprobe").ok();
-    let mut answers: Vec<(&str, Option<StripeError>)> = vec![
-        ("customers: read", customers.err()),
-        ("subscriptions: read", subscriptions.err()),
-        ("products: read", account.list_products(None).await.err()),
-        ("prices: read", account.list_prices(None).await.err()),
-        (
-            "events: read",
-            account.list_events(patient.core().clock.business_now(), &HANDLED_EVENT_TYPES, None).await.err(),
-        ),
-        ("webhook endpoints: read", account.list_webhook_endpoints(None).await.err()),
-        ("portal configuration: read", auditor.setup().list_portal_configurations().await.err()),
-    ];
-    if let (Some(nobody), Some(session), Some(subscription)) = (nobody, session, no_subscription) {
-        answers.push(("checkout sessions: write", stripe.expire_checkout_session(&session).await.err()));
-        answers
-            .push(("customer portal: write", stripe.create_portal_session(&nobody, "https://example.com").await.err()));
-        answers.push(("subscriptions: write", stripe.end_trial(&subscription).await.err()));
-    }
-    let refused: Vec<&str> =
-        answers.iter().filter(|(_, error)| is_refused(error.as_ref())).map(|(name, _)| *name).collect();
-    let failed = answers.iter().filter_map(|(_, error)| error.as_ref()).find(|error| error.is_transient());
     let mend = format!(
         "give the key these permissions at https://dashboard.stripe.com/{}apikeys, or store another: {}",
         if patient.mode.is_live() { "" } else { "test/" },
         patient.command("secrets set stripe_secret_key")
     );
     let why = "what the key may not do fails when the first customer needs it";
-    let question = Question { name: "The Stripe key has every permission that can be asked about", why, mend: &mend };
-    match failed {
-        Some(error) => findings.failed(question, error),
-        None if refused.is_empty() => findings.judge(question, true, format!("{} asked", answers.len())),
-        None => findings.judge(question, false, format!("not allowed: {}", refused.join(", "))),
+    let question = Question { name: "The Stripe key has every permission that is needed", why, mend: &mend };
+    let mut refused = Vec::new();
+    let answers = ask_with(patient, &auditor).await;
+    let count = answers.len();
+    for (permission, error) in answers {
+        match error {
+            Some(StripeError::Unauthorized { .. }) => refused.push(permission),
+            Some(error) if error.is_transient() => return findings.failed(question, error),
+            Some(_) | None => {}
+        }
     }
-    findings.skip("Permission to create customers", "it can only be found out by creating one");
+    let detail = match refused.as_slice() {
+        [] => format!("{count} asked"),
+        refused => format!("not allowed: {}", refused.join(", ")),
+    };
+    findings.judge(question, refused.is_empty(), detail);
 }
 
-fn is_refused(error: Option<&StripeError>) -> bool {
-    matches!(error, Some(StripeError::Unauthorized { .. }))
+/// A request that needs each permission, and what Stripe objected to it. A key without a permission is refused before the
+/// object is looked for, so asking to change what does not exist tells, and changes nothing.
+async fn ask_with(patient: &Patient<'_>, auditor: &Auditor) -> Vec<(&'static str, Option<StripeError>)> {
+    let (account, setup, stripe) = (auditor.account(), auditor.setup(), auditor.books().stripe());
+    let now = patient.core().clock.business_now();
+    let nobody = CustomerId::parse("cus_doctorprobe").expect("letters are a customer id");
+    let session = CheckoutSessionId::parse(format!("cs_{}_doctorprobe", patient.mode)).expect("it has the id's form");
+    let subscription = SubscriptionId::parse("sub_doctorprobe").expect("it has the id's form");
+    let reads = tokio::join!(
+        account.list_customers(None),
+        account.list_subscriptions(None, None),
+        account.list_products(None),
+        account.list_prices(None),
+        account.list_events(now, &HANDLED_EVENT_TYPES, None),
+        account.list_webhook_endpoints(None),
+        setup.list_portal_configurations(),
+    );
+    let writes = tokio::join!(
+        setup.change_nobody(),
+        stripe.expire_checkout_session(&session),
+        stripe.create_portal_session(&nobody, "https://example.com"),
+        stripe.end_trial(&subscription),
+    );
+    vec![
+        ("customers: read", reads.0.err()),
+        ("subscriptions: read", reads.1.err()),
+        ("products: read", reads.2.err()),
+        ("prices: read", reads.3.err()),
+        ("events: read", reads.4.err()),
+        ("webhook endpoints: read", reads.5.err()),
+        ("portal configuration: read", reads.6.err()),
+        ("customers: write", writes.0.err()),
+        ("checkout sessions: write", writes.1.err()),
+        ("customer portal: write", writes.2.err()),
+        ("subscriptions: write", writes.3.err()),
+    ]
 }

@@ -18,9 +18,9 @@ const DELIVERY_PATIENCE_SECONDS: i64 = 600;
 pub async fn look(patient: &Patient<'_>, arguments: &Arguments, findings: &mut Findings) {
     let mend = patient.command("secrets set stripe_secret_key");
     let question = Question { name: "The account can be reached", why: "without it nobody can subscribe", mend: &mend };
-    let auditor = match patient.target.auditor_of(patient.mode).await {
+    let auditor = match patient.auditor().await {
         Ok(auditor) => auditor,
-        Err(error) => return findings.failed(question, &format!("{error:#}")),
+        Err(error) => return findings.failed(question, error),
     };
     match auditor.setup().get_account().await {
         Ok(account) => {
@@ -31,7 +31,7 @@ pub async fn look(patient: &Patient<'_>, arguments: &Arguments, findings: &mut F
         Err(StripeError::Unauthorized { http_status: 403, .. }) => {
             findings.skip("The account can be reached", "the restricted key may not read the account itself");
         }
-        Err(error) => return findings.failed(question, &error),
+        Err(error) => return findings.failed(question, error),
     }
     price(patient, &auditor, arguments, findings).await;
     portal(patient, &auditor, findings).await;
@@ -78,7 +78,7 @@ async fn price(patient: &Patient<'_>, auditor: &Auditor, arguments: &Arguments, 
     let price = match stripe.get_price(id).await {
         Ok(Some(seen)) => seen.value,
         Ok(None) => return findings.judge(question("The default price exists"), false, format!("{id} is not known")),
-        Err(error) => return findings.failed(question("The default price exists"), &error),
+        Err(error) => return findings.failed(question("The default price exists"), error),
     };
     judge_price(&price, arguments, question("The default price"), findings);
     let prices = dashboard(patient, "products");
@@ -90,7 +90,7 @@ async fn price(patient: &Patient<'_>, auditor: &Auditor, arguments: &Arguments, 
             findings.judge(question, seen.value.active && !seen.value.deleted, detail);
         }
         Ok(None) => findings.judge(question, false, format!("{} is not known", price.product)),
-        Err(error) => findings.failed(question, &error),
+        Err(error) => findings.failed(question, error),
     }
 }
 
@@ -127,7 +127,7 @@ async fn portal(patient: &Patient<'_>, auditor: &Auditor, findings: &mut Finding
             Some(default) => findings.judge(question, default.serves(), &default.id),
             None => findings.judge(question, false, "there is no default configuration"),
         },
-        Err(error) => findings.failed(question, &error),
+        Err(error) => findings.failed(question, error),
     }
 }
 
@@ -138,7 +138,7 @@ async fn endpoints(patient: &Patient<'_>, auditor: &Auditor, findings: &mut Find
     let listed = auditor.account().list_webhook_endpoints(None).await;
     let endpoints: Vec<WebhookEndpoint> = match listed {
         Ok(page) => page.items.into_iter().filter_map(|listed| listed.value.ok()).collect(),
-        Err(error) => return findings.failed(question("The endpoints can be listed"), &error),
+        Err(error) => return findings.failed(question("The endpoints can be listed"), error),
     };
     let Ok(secrets) = auditor.secrets().get(patient.mode).await else { return };
     let ours: Vec<&WebhookEndpoint> = endpoints.iter().filter(|endpoint| is_ours(endpoint, &secrets)).collect();
@@ -192,6 +192,6 @@ async fn deliveries(patient: &Patient<'_>, auditor: &Auditor, findings: &mut Fin
             let failing = open.iter().filter(|(_, _, created)| now - created > DELIVERY_PATIENCE_SECONDS).count();
             findings.judge(question, failing == 0, format!("{failing} open for over ten minutes"));
         }
-        Err(error) => findings.failed(question, &error),
+        Err(error) => findings.failed(question, error),
     }
 }

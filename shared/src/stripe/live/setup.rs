@@ -24,6 +24,10 @@ impl StripeSetup for LiveStripe {
         self.ask(&RequestBuilder::new(StripeMethod::Get, "/account"), None, account).await
     }
 
+    async fn change_nobody(&self) -> Result<(), StripeError> {
+        self.ask(&RequestBuilder::new(StripeMethod::Post, "/customers/cus_doctorprobe"), None, |_| Ok(())).await
+    }
+
     async fn list_portal_configurations(&self) -> Result<Vec<PortalConfiguration>, StripeError> {
         let request = RequestBuilder::new(StripeMethod::Get, CONFIGURATIONS).query(&json!({ "limit": 100 }));
         let page = self.list(request, portal_configuration).await?;

@@ -16,15 +16,21 @@ pub fn checkout_session(value: &Value) -> Result<CheckoutSession, ObjectError> {
         "expired" => CheckoutStatus::Expired,
         _ => return Err(view.error("/status", "is not a status we know")),
     };
+    // Anybody may write a reference into the address of a payment link:
+    // <https://docs.stripe.com/payment-links/url-parameters>.
+    let is_of_payment_link = view.at("/payment_link").is_some_and(|link| !link.is_null());
     let whole = view.at("/subscription").filter(|value| value.is_object());
     Ok(CheckoutSession {
         id: view.id(CheckoutSessionId::parse)?,
         status,
-        is_for_subscription: view.text("/mode") == Some("subscription"),
+        is_for_subscription: view.text("/mode").is_none_or(|mode| mode == "subscription"),
         url: view.owned_text("/url"),
         expires_at: view.require("/expires_at", view.time("/expires_at")?)?,
         customer: view.reference("/customer", CustomerId::parse)?,
-        user: view.user("/client_reference_id").or_else(|| view.user("/metadata/user_id")),
+        user: view
+            .user("/client_reference_id")
+            .filter(|_| !is_of_payment_link)
+            .or_else(|| view.user("/metadata/user_id")),
         // What was typed at the end, else what the session began with.
         customer_email: ["/customer_details/email", "/customer_email", "/customer/email"]
             .into_iter()
@@ -76,8 +82,25 @@ mod tests {
         let read = checkout_session(&value).unwrap();
         assert_eq!(read.url.as_deref(), Some("https://checkout.stripe.com/c/pay/cs_live_1"));
         assert_eq!(read.user.unwrap().as_str(), "7");
-        assert!(!read.is_for_subscription);
         assert!(read.customer.is_none() && read.subscription_id.is_none() && read.customer_email.is_none());
+    }
+
+    #[test]
+    fn a_reference_that_anybody_may_write_names_no_user() {
+        let mut value = complete();
+        value["payment_link"] = json!("plink_1");
+        assert!(checkout_session(&value).unwrap().user.is_none());
+        value["metadata"] = json!({"user_id": "7"});
+        assert_eq!(checkout_session(&value).unwrap().user.unwrap().as_str(), "7");
+        value["payment_link"] = Value::Null;
+        assert_eq!(checkout_session(&value).unwrap().user.unwrap().as_str(), "42");
+    }
+
+    #[test]
+    fn a_session_of_one_payment_is_not_for_a_subscription() {
+        let mut value = complete();
+        value["mode"] = json!("payment");
+        assert!(!checkout_session(&value).unwrap().is_for_subscription);
     }
 
     #[test]

@@ -35,7 +35,17 @@ pub(super) async fn compare(auditor: &Auditor, deadline: Instant, report: &mut R
             match listed.value {
                 Ok(value) => {
                     let seen = Snapshot { value, seen_from: page.seen_from, seen_until: page.seen_until };
-                    report.drift_repaired += u64::from(repair(auditor, &seen).await?);
+                    match repair(auditor, &seen).await {
+                        Ok(is_repaired) => report.drift_repaired += u64::from(is_repaired),
+                        // Without the table there is no going on.
+                        Err(error @ SyncError::Store(_)) => return Err(error),
+                        // Its webhooks or tomorrow's comparison get there; the other subscriptions are not kept waiting.
+                        Err(error) => {
+                            report.drift_failed += 1;
+                            let subscription = &seen.value.subscription.id;
+                            tracing::error!(%subscription, %error, "A drifted subscription could not be repaired");
+                        }
+                    }
                 }
                 Err(problem) => tracing::error!(subscription = listed.id, problem, "A subscription cannot be read"),
             }

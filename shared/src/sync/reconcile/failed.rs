@@ -11,14 +11,15 @@ use crate::sync::{SyncError, event};
 /// As many records as one request reads.
 const CHUNK: usize = 100;
 
-pub(super) async fn try_again(auditor: &Auditor, deadline: Instant, report: &mut Report) -> Result<(), SyncError> {
+/// Whether all of them were tried.
+pub(super) async fn try_again(auditor: &Auditor, deadline: Instant, report: &mut Report) -> Result<bool, SyncError> {
     let listed = auditor.books.store().read_failed_events().await?;
     for chunk in listed.chunks(CHUNK) {
         let ids: Vec<EventId> = chunk.iter().map(|failed| failed.event.clone()).collect();
         let known = auditor.books.store().read_events(&ids).await?;
         for failed in chunk {
             if is_over(deadline) {
-                return Ok(());
+                return Ok(false);
             }
             let has_failed = |id| known.get(id).is_none_or(|known| known.outcome == Some(Outcome::Failed));
             if !has_failed(&failed.event) {
@@ -30,15 +31,24 @@ pub(super) async fn try_again(auditor: &Auditor, deadline: Instant, report: &mut
             }
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 async fn try_one(auditor: &Auditor, failed: &FailedEvent, report: &mut Report) -> Result<(), SyncError> {
-    let read = auditor.account.get_event(&failed.event).await;
-    // Stripe forgets events after 30 days; the entry goes by itself after 90.
-    let Some(envelope) = read.map_err(stripe_failed("read a failed event"))? else {
-        report.events_failed += 1;
-        return Ok(());
+    let envelope = match auditor.account.get_event(&failed.event).await {
+        Ok(Some(envelope)) => envelope,
+        // Stripe forgets events after 30 days; the entry goes by itself after 90.
+        Ok(None) => {
+            report.events_failed += 1;
+            return Ok(());
+        }
+        // One that Stripe will not show does not keep the others waiting.
+        Err(error) if !error.is_transient() => {
+            report.events_failed += 1;
+            tracing::warn!(event = %failed.event, %error, "A failed event could not be read from Stripe");
+            return Ok(());
+        }
+        Err(error) => return Err(stripe_failed("read a failed event")(error)),
     };
     match Box::pin(event::receive(&auditor.books, &envelope, &super::events::new_delivery())).await {
         Ok(Outcome::Failed) => report.events_failed += 1,

@@ -15,12 +15,14 @@ mod failed;
 
 use std::time::Instant;
 
+use serde::Serialize;
+
 use super::SyncError;
 use crate::books::Auditor;
 use crate::stripe::StripeError;
 
 /// What one run found and did in one mode.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// Handled events in the walked stretch of Stripe's list.
     pub events_seen: u64,
@@ -32,21 +34,32 @@ pub struct Report {
     pub webhook_lag_seconds: i64,
     pub drift_checked: u64,
     pub drift_repaired: u64,
+    /// Subscriptions that drifted and could not be written.
+    pub drift_failed: u64,
     /// Endpoints of ours that Stripe has disabled.
     pub endpoint_disabled: u64,
     /// Nothing was left for the next run.
     pub is_complete: bool,
 }
 
-/// Runs all of it for one mode until the deadline.
-pub async fn run(auditor: &Auditor, deadline: Instant) -> Result<Report, SyncError> {
+/// Runs all of it for one mode until the deadline. What fails in one part keeps no other from its work: each problem is
+/// logged and returned, and the run is then not complete.
+pub async fn run(auditor: &Auditor, deadline: Instant) -> (Report, Vec<SyncError>) {
     let mut report = Report::default();
-    endpoint::look(auditor, &mut report).await?;
-    failed::try_again(auditor, deadline, &mut report).await?;
-    let is_walked = events::walk(auditor, deadline, &mut report).await?;
-    let is_compared = is_walked && drift::compare(auditor, deadline, &mut report).await?;
-    report.is_complete = is_compared;
-    Ok(report)
+    let mut problems = Vec::new();
+    let mut done = |part: &'static str, result: Result<bool, SyncError>| {
+        result.unwrap_or_else(|error| {
+            tracing::error!(part, mode = %auditor.books.mode(), %error, "A part of reconcile could not be finished");
+            problems.push(error);
+            false
+        })
+    };
+    let is_looked_at = done("endpoint", endpoint::look(auditor, &mut report).await.map(|()| true));
+    let is_tried = done("failed events", failed::try_again(auditor, deadline, &mut report).await);
+    let is_walked = done("events", events::walk(auditor, deadline, &mut report).await);
+    let is_compared = done("drift", drift::compare(auditor, deadline, &mut report).await);
+    report.is_complete = is_looked_at && is_tried && is_walked && is_compared;
+    (report, problems)
 }
 
 fn is_over(deadline: Instant) -> bool {

@@ -1,0 +1,37 @@
+//! The functions under load and at their start, as Lambda runs them: each environment a process of its own that asks a
+//! Runtime API for one request at a time.
+//!
+//! [`services`] is everything the functions talk to, in a process apart; [`runtime_api`] stands in for Lambda;
+//! [`environment`] is one running function and what it costs; [`scene`] makes the requests; [`measure`] sends them and
+//! counts; [`report`] shows the figures. Everything a function does is in its figure, its client of the Runtime API and
+//! its log included; nothing of what it talks to is.
+
+pub mod environment;
+pub mod machine;
+pub mod measure;
+pub mod plan;
+pub mod report;
+pub mod row;
+pub mod runtime_api;
+pub mod scene;
+pub mod services;
+
+use anyhow::{Result, anyhow, bail};
+use shared::boot::Core;
+
+/// Serves one function exactly as its own `main` does, in this program's place.
+///
+/// # Errors
+/// When there is no such function, or its runtime fails.
+pub async fn serve_function(name: &str) -> Result<()> {
+    let core = Core::from_environment().await;
+    let function = match name {
+        "checkout" => checkout::function(&core),
+        "config" => config::function(&core),
+        "gate" => gate::function(&core),
+        "status" => status::function(&core),
+        "webhook" => webhook::function(&core),
+        _ => bail!("the load knows no function {name}"),
+    };
+    function.serve().await.map_err(|error| anyhow!("{error}"))
+}
