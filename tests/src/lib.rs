@@ -2,11 +2,13 @@
 //!
 //! Everything goes over real HTTP. The tests themselves are in `suite/`.
 
+pub mod canaries;
 mod core;
 mod crossing;
 mod crowd;
 pub mod described;
 mod event;
+pub mod hostile;
 pub mod lambda;
 pub mod load;
 pub mod policy;

@@ -14,6 +14,7 @@ mod lives;
 mod portal;
 mod reconcile;
 mod records;
+mod security;
 mod session_status;
 mod soak;
 mod status;

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use super::change::{number, put_item, second, text, update};
+use super::expression::{number, put_item, second, text, update};
 use super::items::Attributes;
 use super::keys;
 use crate::domain::{EventId, Mode};

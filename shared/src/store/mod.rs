@@ -5,6 +5,7 @@
 mod change;
 mod commit;
 mod event;
+mod expression;
 mod items;
 mod keys;
 mod progress;
@@ -12,6 +13,7 @@ mod read;
 mod record;
 mod scan;
 mod table;
+mod write;
 
 use aws_config::SdkConfig;
 

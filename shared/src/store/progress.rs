@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use serde::{Deserialize, Serialize};
 
-use super::change::{number, put_item};
+use super::expression::{number, put_item};
 use super::items::Attributes;
 use super::keys;
 use super::{Store, StoreError};

@@ -58,8 +58,9 @@ async fn strange_values_inside_an_object_are_answered_once_and_never_5xx() -> Re
         ("an empty object", Some(("/data/object".into(), json!({}))), "failed"),
     ];
     for (number, (name, change, expected)) in rows.into_iter().enumerate() {
-        let mut event = EventBuilder::subscription(&format!("evt_{number}"), &format!("sub_{number}"), "cus_1", 1_760_000_000)
-            .owned_by("42");
+        let mut event =
+            EventBuilder::subscription(&format!("evt_{number}"), &format!("sub_{number}"), "cus_1", 1_760_000_000)
+                .owned_by("42");
         if let Some((pointer, value)) = &change {
             event = event.with(pointer, value.clone());
         }

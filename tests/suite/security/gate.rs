@@ -88,11 +88,13 @@ async fn headers_of_a_caller_never_speak_for_the_gate() -> Result<()> {
             let seen: Value = serde_json::from_str(&body[from..=to])?;
             let headers = seen["headers"].as_array().cloned().unwrap_or_default();
             let of = |name: &str| -> Vec<String> {
-                let found = headers.iter().filter(|pair| pair[0].as_str().unwrap_or_default().replace('_', "-") == name);
+                let found =
+                    headers.iter().filter(|pair| pair[0].as_str().unwrap_or_default().replace('_', "-") == name);
                 found.map(|pair| pair[1].as_str().unwrap_or_default().to_owned()).collect()
             };
             assert_eq!(of("x-user-id"), [user], "{seen}");
-            for name in ["x-subscription-status", "proxy-authorization", "x-original-url", "x-rewrite-url", "forwarded"] {
+            for name in ["x-subscription-status", "proxy-authorization", "x-original-url", "x-rewrite-url", "forwarded"]
+            {
                 assert!(of(name).is_empty(), "{name} passed: {seen}");
             }
             assert_eq!(seen["method"], "GET");
@@ -118,7 +120,10 @@ async fn one_request_of_a_caller_is_one_request_at_the_product() -> Result<()> {
         ("a folded line", format!("{start}Transfer-Encoding:\r\n chunked\r\n\r\n{chunked}")),
         ("in the body", format!("{start}Content-Length: {length}\r\n\r\n{hidden}")),
         ("in a chunk", format!("{start}Transfer-Encoding: chunked\r\n\r\n{chunked}")),
-        ("in a name", "GET /api/auth/a HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX: a\rX-User-Id: 1\r\n\r\n".to_owned()),
+        (
+            "in a name",
+            "GET /api/auth/a HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX: a\rX-User-Id: 1\r\n\r\n".to_owned(),
+        ),
     ];
     for (name, request) in requests {
         let before = world.stack.upstream_arrivals().len();
@@ -158,7 +163,12 @@ async fn rogue(answer: &'static [u8], goes_on: &'static [u8]) -> Result<(SocketA
 async fn a_product_gone_mad_costs_one_request_an_error() -> Result<()> {
     const CHUNK: &[u8] = b"1000\r\nxxxxxxxxxxxxxxxx";
     let rows: [(&str, &'static [u8], &'static [u8], u16); 6] = [
-        ("redirects", b"HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n", b"", 302),
+        (
+            "redirects",
+            b"HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n",
+            b"",
+            302,
+        ),
         ("tells of 100 MB", b"HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n", b"", 502),
         ("streams for ever", b"HTTP/1.1 200 OK\r\n\r\n", b"for ever and ever ", 502),
         ("chunks that are none", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", CHUNK, 502),

@@ -18,7 +18,9 @@ async fn an_email_in_a_token_gives_nobody_anothers_customer_or_subscription() ->
     let paid = world.pay(&session, "4242424242424242").await?;
     let theirs = world.status(&victim).await?;
 
-    for (user, email) in [("attacker", "maria@example.com"), ("attacker2", "MARIA@example.com"), ("3", "maria+x@example.com")] {
+    for (user, email) in
+        [("attacker", "maria@example.com"), ("attacker2", "MARIA@example.com"), ("3", "maria+x@example.com")]
+    {
         let attacker = claiming(&world, user, email)?;
         assert_eq!(world.status(&attacker).await?["status"], "none");
         assert_eq!(world.get(PROTECTED, Some(&attacker)).await?.status, 402);

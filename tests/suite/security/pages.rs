@@ -119,7 +119,11 @@ async fn only_prices_on_sale_are_sold() -> Result<()> {
     assert_eq!(opened.status, 200, "{:?}", opened.body);
     let session = opened.body["session_id"].as_str().context("a session")?;
     let session = world.stripe_get(&format!("/v1/checkout/sessions/{session}")).await?;
-    assert_eq!((&session["client_reference_id"], &session["mode"]), (&json!("42"), &json!("subscription")), "{session}");
+    assert_eq!(
+        (&session["client_reference_id"], &session["mode"]),
+        (&json!("42"), &json!("subscription")),
+        "{session}"
+    );
     assert_ne!(session["customer"], "cus_another");
     world.stack.shutdown().await
 }
@@ -134,7 +138,9 @@ async fn who_guesses_at_sessions_learns_nothing() -> Result<()> {
 
     // Unknown, of the other mode, of another kind: one and the same answer.
     let unknown = world.get(&path("cs_test_unknown"), Some(&other)).await?;
-    for id in ["cs_live_unknown", "cs_test_a1", "cs_test_", "cus_1", "cs_test_%00", "cs_test_a%0d%0ab", "%2e%2e%2fcustomers"] {
+    for id in
+        ["cs_live_unknown", "cs_test_a1", "cs_test_", "cus_1", "cs_test_%00", "cs_test_a%0d%0ab", "%2e%2e%2fcustomers"]
+    {
         let guessed = world.get(&path(id), Some(&other)).await?;
         assert_eq!((guessed.status, &guessed.body), (unknown.status, &unknown.body), "{id}");
     }
@@ -207,8 +213,12 @@ async fn pages_of_strangers_read_nothing_whatever_the_status() -> Result<()> {
             assert_eq!(told.header("access-control-allow-origin").is_some(), *origin == own, "{origin} {path}");
         }
     }
-    let unauthenticated = answer(world.request(Method::GET, "/api/banking/accounts/", None).header("origin", &own)).await?;
-    assert_eq!((unauthenticated.status, unauthenticated.header("access-control-allow-origin")), (401, Some(own.as_str())));
+    let unauthenticated =
+        answer(world.request(Method::GET, "/api/banking/accounts/", None).header("origin", &own)).await?;
+    assert_eq!(
+        (unauthenticated.status, unauthenticated.header("access-control-allow-origin")),
+        (401, Some(own.as_str()))
+    );
     assert_eq!(unauthenticated.body["detail"], Value::from("Authentication credentials were not provided."));
     world.stack.shutdown().await
 }

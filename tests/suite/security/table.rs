@@ -14,7 +14,8 @@ fn root() -> PathBuf {
 /// Every test of the repository, as `file stem` and function: `signature::an_empty_secret_is_no_secret`.
 fn tests_of_the_repository() -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
-    let mut folders: Vec<PathBuf> = ["shared", "functions", "local", "manage", "tests"].map(|name| root().join(name)).into();
+    let mut folders: Vec<PathBuf> =
+        ["shared", "functions", "local", "manage", "tests"].map(|name| root().join(name)).into();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
             let path = entry?.path();

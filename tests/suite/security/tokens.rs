@@ -167,7 +167,12 @@ async fn one_authorization_header_with_one_token_or_none_at_all() -> Result<()> 
         vec![format!("Bearer Bearer {token}")],
         vec![token.clone()],
     ] {
-        assert_eq!(asked(&values).await?.status, 401, "{:?}", values.iter().map(|value| value.len()).collect::<Vec<_>>());
+        assert_eq!(
+            asked(&values).await?.status,
+            401,
+            "{:?}",
+            values.iter().map(|value| value.len()).collect::<Vec<_>>()
+        );
     }
     // Nor anywhere else: a token in a URL is in somebody's log.
     let in_query = world.get(&format!("{PROTECTED}?token={token}&access_token={token}"), None).await?;

@@ -1,0 +1,39 @@
+//! The functions in a process of their own, for attacks whose traces are the process's: its log and its memory.
+
+use std::io::{Write, stdout};
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use tests::{canaries, hostile};
+
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    attack: Attack,
+}
+
+#[derive(Subcommand)]
+enum Attack {
+    /// Takes secret and personal values through every function; the log is on standard output.
+    Canaries {
+        /// Where this run's own secrets are written.
+        found_again: PathBuf,
+    },
+    /// Sends mixed requests and prints what they cost as JSON.
+    Crowd {
+        #[arg(long, default_value_t = 100_000)]
+        requests: usize,
+    },
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    match Arguments::parse().attack {
+        Attack::Canaries { found_again } => canaries::play(&found_again).await,
+        Attack::Crowd { requests } => {
+            let cost = hostile::crowd(requests).await?;
+            writeln!(stdout(), "{}", serde_json::to_string(&cost)?)?;
+            Ok(())
+        }
+    }
+}
