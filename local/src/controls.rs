@@ -96,7 +96,10 @@ fn problem(status: StatusCode, sentence: &str) -> Response {
 }
 
 /// Any claims, of which `user_id` is the one a token needs.
-async fn token(State(controls): Shared, Json(claims): Json<Value>) -> Response {
+async fn token(State(controls): Shared, body: Bytes) -> Response {
+    let Ok(claims) = serde_json::from_slice::<Value>(&body) else {
+        return problem(StatusCode::BAD_REQUEST, r#"The claims are a JSON object, such as {"user_id":"42"}."#);
+    };
     let Some(signing_key) = (controls.signing_key)() else {
         return problem(StatusCode::SERVICE_UNAVAILABLE, "The secret holds no JWT signing key.");
     };

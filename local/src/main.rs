@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 #[command(name = "local")]
 struct Arguments {
     /// First of five ports on 127.0.0.1: API and demo page, function URL, DynamoDB, Secrets Manager, Stripe sandbox
-    #[arg(long, default_value_t = 9000)]
+    #[arg(long, default_value_t = 9000, value_parser = clap::value_parser!(u16).range(1..=65_531))]
     port: u16,
 
     /// Keep nothing: all data is gone when the stack stops

@@ -215,7 +215,7 @@ async fn a_talkative_stripe(world: &World, token: &str) -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
     let error = json!({ "error": {
-        "type": "invalid_request_error", "code": "canary-stripe", "param": "canary-stripe", "decline_code": "canary-stripe",
+        "type": "invalid_request_error", "code": "parameter_unknown", "param": "canary-stripe", "decline_code": "canary-stripe",
         "message": "No such customer: canary-email@example.com, canary-stripe", "request_log_url": "https://canary-stripe",
     } });
     let router = Router::new().fallback(move || {

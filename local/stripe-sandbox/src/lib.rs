@@ -37,8 +37,8 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use axum::extract::State;
-use axum::http::HeaderValue;
 use axum::http::header::DATE;
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware;
 use axum::response::Response;
 use tokio::net::TcpListener;
@@ -152,6 +152,8 @@ async fn serve(listener: TcpListener, app: Arc<App>, mut stopped: watch::Receive
     let router = Router::new()
         .merge(controls::router())
         .merge(pages::router())
+        // Browsers ask for one beside every page; it is no call of Stripe's API.
+        .route("/favicon.ico", axum::routing::get(async || StatusCode::NO_CONTENT))
         .fallback(api::pipeline::serve)
         .layer(middleware::map_response_with_state(Arc::clone(&app), date))
         .with_state(app);

@@ -36,6 +36,8 @@ pub struct Scene {
     webhook_secret: String,
     subscribers: Vec<Subscription>,
     ties: Vec<Subscription>,
+    /// Those who have paid, and whose subscription is not heard of yet.
+    newcomers: Vec<usize>,
     subscriber_tokens: Vec<String>,
     stranger_tokens: Vec<String>,
     /// Numbers events, new subscriptions and new buyers.
@@ -78,6 +80,7 @@ impl Scene {
             webhook_secret: services.webhook_secret.clone(),
             subscribers,
             ties,
+            newcomers: Vec::new(),
             subscriber_tokens: services.tokens(&users)?,
             stranger_tokens: services.tokens(&strangers)?,
             number: 0,
@@ -106,9 +109,37 @@ impl Scene {
     /// # Errors
     /// When a sample is missing.
     pub fn before(&mut self, row: Row, count: usize) -> Result<Vec<Bytes>> {
-        if row != Row::WebhookTie {
-            return Ok(Vec::new());
+        match row {
+            Row::WebhookCreated => self.newcomers(count),
+            Row::WebhookTie => self.before_ties(count),
+            _ => Ok(Vec::new()),
         }
+    }
+
+    /// As when Stripe tells of a checkout: the customer is the user's, and the card is known, when the subscription comes.
+    fn newcomers(&mut self, count: usize) -> Result<Vec<Bytes>> {
+        self.newcomers = (0..count).map(|_| self.next_number()).collect();
+        let newcomers = self.newcomers.clone();
+        let mut events = Vec::new();
+        for number in &newcomers {
+            let mut event = self.event("checkout.session.completed", now())?;
+            let session = &mut event["data"]["object"];
+            session["id"] = json!(format!("cs_test_new{number}"));
+            session["customer"] = json!(format!("cus_new{number}"));
+            session["subscription"] = json!(format!("sub_new{number}"));
+            session["client_reference_id"] = json!(format!("new-{number}"));
+            events.push(self.webhook(&event));
+        }
+        for number in &newcomers {
+            let mut event = self.event("payment_method.attached", now())?;
+            event["data"]["object"]["id"] = json!(format!("pm_new{number}"));
+            event["data"]["object"]["customer"] = json!(format!("cus_new{number}"));
+            events.push(self.webhook(&event));
+        }
+        Ok(events)
+    }
+
+    fn before_ties(&mut self, count: usize) -> Result<Vec<Bytes>> {
         // Later than anything read from Stripe until now, and not so late that it would not be believed.
         let second = now() + 5;
         (0..count.min(self.ties.len()))
@@ -133,7 +164,7 @@ impl Scene {
             .map(|turn| {
                 let subscriber = turn % SUBSCRIBERS;
                 Ok(match row {
-                    Row::WebhookCreated => self.created()?,
+                    Row::WebhookCreated => self.created(turn)?,
                     Row::WebhookUpdated => {
                         let event = self.next_of(false, subscriber, "customer.subscription.updated")?;
                         self.webhook(&event)
@@ -197,12 +228,12 @@ impl Scene {
         Ok(event)
     }
 
-    /// The first of a new subscription of a new user, whose card is the customer's own and not named in it.
-    fn created(&mut self) -> Result<Bytes> {
-        let number = self.next_number();
+    /// The first event of a newcomer's subscription.
+    fn created(&mut self, turn: usize) -> Result<Bytes> {
+        let number = *self.newcomers.get(turn).context("a newcomer")?;
         let mut event = self.event("customer.subscription.created", now())?;
         name(&mut event, &format!("sub_new{number}"), &format!("cus_new{number}"), &format!("new-{number}"));
-        event["data"]["object"]["default_payment_method"] = Value::Null;
+        event["data"]["object"]["default_payment_method"] = json!(format!("pm_new{number}"));
         Ok(self.webhook(&event))
     }
 

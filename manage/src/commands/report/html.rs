@@ -9,7 +9,7 @@ use super::table::{money, percent};
 const STYLE: &str = include_str!("report.css");
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 220.0;
-const LEFT: f64 = 84.0;
+const LEFT: f64 = 60.0;
 const BOTTOM: f64 = 28.0;
 const TOP: f64 = 14.0;
 
@@ -74,7 +74,10 @@ fn revenue(report: &Report) -> Markup {
     };
     let values = report.months.iter().map(|row| Some(of(&row.mrr))).collect();
     let shown = |value: f64| Money { amount_minor: value.round() as i64, currency }.to_string();
-    bars(report, &[Series { name: currency.as_str(), class: "one", values }], &shown)
+    let minor_in_major = 10_f64.powf(f64::from(currency.decimals()));
+    let tick = |value: f64| short(value / minor_in_major);
+    let series = [Series { name: currency.as_str(), class: "one", values }];
+    html! { (legend(&series)) (bars(report, "Monthly recurring revenue", &series, &shown, &tick)) }
 }
 
 fn trials(report: &Report) -> Markup {
@@ -87,7 +90,7 @@ fn trials(report: &Report) -> Markup {
         Series { name: "started", class: "one", values: started },
         Series { name: "converted, by the month they ended in", class: "two", values: converted },
     ];
-    html! { (legend(&series)) (bars(report, &series, &|value| format!("{value:.0}"))) }
+    html! { (legend(&series)) (bars(report, "Trials", &series, &short, &short)) }
 }
 
 fn rates(report: &Report) -> Markup {
@@ -115,13 +118,29 @@ fn legend(series: &[Series<'_>]) -> Markup {
     }
 }
 
-/// A round number at or above the largest value.
+/// A round number at or above the largest value. Counts have no halves, so its quarter is a whole number.
 fn ceiling(values: impl Iterator<Item = f64>) -> f64 {
-    let largest = values.fold(0.0, f64::max).max(1.0);
-    let scale = 10_f64.powf(largest.log10().floor());
-    let step = [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().find(|step| step * scale >= largest).unwrap_or(10.0);
-    // Counts have no halves, so four lines need a multiple of four.
-    (step * scale).max(4.0)
+    let largest = values.fold(0.0, f64::max);
+    let mut scale = 1.0;
+    loop {
+        for step in [4.0, 6.0, 8.0, 12.0, 16.0, 20.0, 24.0, 28.0, 32.0] {
+            let top: f64 = step * scale;
+            if top >= largest && top % 4.0 == 0.0 {
+                return top;
+            }
+        }
+        scale *= 10.0;
+    }
+}
+
+/// Few letters, so that they can be read on a phone: 1.25k, 40, 2M.
+fn short(value: f64) -> String {
+    let (scaled, unit) = match value {
+        value if value >= 1e6 => (value / 1e6, "M"),
+        value if value >= 1e3 => (value / 1e3, "k"),
+        value => (value, ""),
+    };
+    format!("{}{unit}", (scaled * 100.0).round() / 100.0)
 }
 
 fn across(index: usize, count: usize) -> f64 {
@@ -132,11 +151,11 @@ fn up(value: f64, top: f64) -> f64 {
     HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * value / top
 }
 
-fn frame(report: &Report, top: f64, shown: &dyn Fn(f64) -> String, inside: &Markup) -> Markup {
+fn frame(report: &Report, name: &str, top: f64, shown: &dyn Fn(f64) -> String, inside: &Markup) -> Markup {
     let count = report.months.len();
     let every = count.div_ceil(12);
     html! {
-        svg viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" {
+        svg viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-label=(format!("{name}, month by month")) {
             @for quarter in 0..=4 {
                 @let value = top * f64::from(quarter) / 4.0;
                 line .grid x1=(LEFT) x2=(WIDTH) y1=(up(value, top)) y2=(up(value, top)) {}
@@ -144,15 +163,25 @@ fn frame(report: &Report, top: f64, shown: &dyn Fn(f64) -> String, inside: &Mark
             }
             (inside)
             @for (index, row) in report.months.iter().enumerate() {
-                @if index % every == 0 {
-                    text .tick x=(across(index, count)) y=(HEIGHT - 8.0) text-anchor="middle" { (row.month) }
+                // The newest month is always named; a phone has room for each third name.
+                @let from_newest = count - 1 - index;
+                @if from_newest % every == 0 {
+                    text .tick .minor[from_newest % (3 * every) != 0] x=(across(index, count)) y=(HEIGHT - 8.0)
+                        text-anchor="middle" { (row.month) }
                 }
             }
         }
     }
 }
 
-fn bars(report: &Report, series: &[Series<'_>], shown: &dyn Fn(f64) -> String) -> Markup {
+/// `shown` is a value in full, `tick` as the axis has it.
+fn bars(
+    report: &Report,
+    name: &str,
+    series: &[Series<'_>],
+    shown: &dyn Fn(f64) -> String,
+    tick: &dyn Fn(f64) -> String,
+) -> Markup {
     let top = ceiling(series.iter().flat_map(|one| one.values.iter().flatten().copied()));
     let count = report.months.len();
     let slot = (WIDTH - LEFT) / count.max(1) as f64;
@@ -170,7 +199,7 @@ fn bars(report: &Report, series: &[Series<'_>], shown: &dyn Fn(f64) -> String) -
             }
         }
     };
-    frame(report, top, shown, &inside)
+    frame(report, name, top, tick, &inside)
 }
 
 fn lines(report: &Report, series: &[Series<'_>]) -> Markup {
@@ -188,7 +217,7 @@ fn lines(report: &Report, series: &[Series<'_>]) -> Markup {
             }
         }
     };
-    frame(report, 100.0, &shown, &inside)
+    frame(report, "Conversion and churn", 100.0, &shown, &inside)
 }
 
 /// Months without a value are passed over.
@@ -231,21 +260,23 @@ fn angles(report: &Report) -> Markup {
 
 fn months(report: &Report) -> Markup {
     html! {
-        table {
-            thead {
-                tr {
-                    th { "Month" } th .number { "Trials" } th .number { "Converted" } th .number { "Conversion" }
-                    th .number { "Paying" } th .number { "Left" } th .number { "Churn" } th .number { "MRR" }
-                }
-            }
-            tbody {
-                @for row in report.months.iter().rev() {
+        div .wide {
+            table .months {
+                thead {
                     tr {
-                        th scope="row" { (row.month) }
-                        td .number { (row.trials_started) } td .number { (row.converted) }
-                        td .number { (percent(row.conversion_percent)) }
-                        td .number { (row.paying) } td .number { (row.stopped) } td .number { (percent(row.churn_percent)) }
-                        td .number { (money(&row.mrr)) }
+                        th { "Month" } th .number { "MRR" } th .number { "Paying" } th .number { "Left" }
+                        th .number { "Churn" } th .number { "Trials" } th .number { "Converted" } th .number { "Conversion" }
+                    }
+                }
+                tbody {
+                    @for row in report.months.iter().rev() {
+                        tr {
+                            th scope="row" { (row.month) }
+                            td .number { (money(&row.mrr)) } td .number { (row.paying) } td .number { (row.stopped) }
+                            td .number { (percent(row.churn_percent)) }
+                            td .number { (row.trials_started) } td .number { (row.converted) }
+                            td .number { (percent(row.conversion_percent)) }
+                        }
                     }
                 }
             }
@@ -259,9 +290,17 @@ mod tests {
 
     #[test]
     fn the_scale_is_a_round_number_above_the_largest() {
-        for (largest, expected) in [(0.0, 4.0), (3.0, 5.0), (7.0, 10.0), (4990.0, 5000.0), (51.0, 100.0)] {
+        for (largest, expected) in
+            [(0.0, 4.0), (3.0, 4.0), (5.0, 8.0), (33.0, 40.0), (51.0, 60.0), (4990.0, 6000.0), (279_440.0, 280_000.0)]
+        {
             assert_eq!(ceiling([largest].into_iter()), expected, "{largest}");
         }
+    }
+
+    #[test]
+    fn an_axis_has_few_letters() {
+        let shown = [0.0, 7.0, 12.5, 700.0, 1_250.0, 5_000.0, 2_000_000.0].map(short);
+        assert_eq!(shown, ["0", "7", "12.5", "700", "1.25k", "5k", "2M"]);
     }
 
     #[test]
