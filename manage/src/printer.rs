@@ -126,6 +126,11 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// For what nobody watches.
+    pub fn hidden() -> Progress {
+        Progress { bar: ProgressBar::hidden() }
+    }
+
     pub fn step(&self, count: u64) {
         self.bar.inc(count);
     }

@@ -15,6 +15,7 @@ use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use secrecy::ExposeSecret;
 
 use crate::config::{AwsCredentials, AwsEnvironment, Misconfigured};
+use crate::https_client::POOL_IDLE_TIMEOUT;
 
 /// Other endpoints than AWS's own: the local stack's and tests'.
 #[derive(Clone, Debug, Default)]
@@ -53,8 +54,10 @@ pub fn require(environment: &AwsEnvironment, endpoints: &AwsEndpoints) -> Result
 
 /// Three tries of two seconds at the most, five in all: shorter than any function's own timeout.
 pub fn sdk_config(environment: &AwsEnvironment) -> SdkConfig {
-    let https =
-        aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
+    let https = aws_smithy_http_client::Builder::new()
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+        .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+        .build_https();
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
         .operation_attempt_timeout(Duration::from_secs(2))

@@ -1,6 +1,7 @@
 //! What every function of one process shares, built once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use secrecy::SecretString;
@@ -8,9 +9,10 @@ use secrecy::SecretString;
 use crate::auth::Authenticator;
 pub use crate::aws::AwsEndpoints;
 use crate::books::{Auditor, Books};
+use crate::causes::causes;
 use crate::clock::Clock;
 use crate::config::{Config, Misconfigured};
-use crate::domain::Mode;
+use crate::domain::{CustomerId, Mode};
 use crate::https_client::HttpsClient;
 use crate::secrets::SecretStore;
 use crate::store::{self, Store};
@@ -18,6 +20,24 @@ use crate::stripe::StripeSetup;
 use crate::stripe::live::LiveStripe;
 use crate::stripe::transport::KeySource;
 use crate::{aws, config, telemetry};
+
+/// What the first request would have to wait for. Lambda starts a function with more CPU than it has later, and often
+/// while the caller waits for nothing else, so it is opened at the start, side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// The secret of the mode in use.
+    Secrets,
+    /// Those of both modes.
+    SecretsOfBothModes,
+    Table,
+    Stripe,
+}
+
+/// Longer than any of it takes, and far shorter than the ten seconds a start may take.
+const LONGEST_OPENING: Duration = Duration::from_secs(2);
+
+/// Whose partition is read to reach the table: nobody's, so that there is nothing in it.
+const NOBODY: &str = "cus_nobody";
 
 /// Built once per process and lent to every function.
 pub struct Core {
@@ -38,6 +58,47 @@ impl Core {
         let endpoints = AwsEndpoints::of(&config.aws);
         aws::require(&config.aws, &endpoints)?;
         Ok(Core::assemble(config, Clock::default(), endpoints).await)
+    }
+
+    /// The same, and what the function is going to use is open when it asks for its first request.
+    pub async fn reaching(reaches: &[Reach]) -> Result<Core, Misconfigured> {
+        let core = Core::from_environment().await?;
+        core.open(reaches).await;
+        Ok(core)
+    }
+
+    /// What cannot be opened is left to the first request, which tries again and says why it cannot.
+    async fn open(&self, reaches: &[Reach]) {
+        let has = |reach| reaches.contains(&reach);
+        let mode = self.config.mode;
+        let other = if mode.is_live() { Mode::Test } else { Mode::Live };
+        let secrets = async {
+            if has(Reach::Secrets) || has(Reach::SecretsOfBothModes) {
+                self.secrets.read_ahead(mode).await;
+            }
+        };
+        let other_secrets = async {
+            if has(Reach::SecretsOfBothModes) {
+                self.secrets.read_ahead(other).await;
+            }
+        };
+        let table = async {
+            if let (true, Ok(store), Ok(nobody)) = (has(Reach::Table), self.store(mode), CustomerId::parse(NOBODY))
+                && let Err(error) = store.read_parked(&nobody).await
+            {
+                tracing::info!(%error, "The table could not be reached at the start");
+            }
+        };
+        let stripe = async {
+            if let (true, Ok(to)) = (has(Reach::Stripe), self.config.stripe_api_url.as_str().parse())
+                && let Err(error) = self.https.open(&to).await
+            {
+                tracing::info!(error = causes(&error), "Stripe could not be reached at the start");
+            }
+        };
+        let all = async { tokio::join!(secrets, other_secrets, table, stripe) };
+        // However far it got.
+        let _ = tokio::time::timeout(LONGEST_OPENING, all).await;
     }
 
     /// The same parts for the local stack and tests, which bring their own values.
@@ -103,7 +164,7 @@ impl Core {
     /// One mode's records alone, for functions that never ask Stripe.
     pub fn store(&self, mode: Mode) -> Result<Store, Misconfigured> {
         let table_name = self.config.require_table_name()?.to_owned();
-        Ok(Store::new(self.dynamodb.clone(), table_name, mode))
+        Ok(Store::new(self.dynamodb.clone(), table_name, mode).selling(self.config.our_products.clone()))
     }
 
     /// Who is calling, by this mode's token keys.

@@ -3,9 +3,9 @@
 //! It sends one request and never follows a redirect; whoever uses it decides what to try again.
 
 use std::error::Error;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,11 +18,12 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tower::Service;
 
 /// Shorter than any server's own: Stripe and load balancers close idle connections after a minute or more, and a
 /// frozen function cannot notice.
-const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+pub(crate) const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A host with several addresses is tried one after the other within this.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -50,6 +51,7 @@ pub enum HttpsError {
 #[derive(Clone)]
 pub struct HttpsClient {
     client: Client<Connector, Full<Bytes>>,
+    connector: Connector,
 }
 
 impl Default for HttpsClient {
@@ -63,7 +65,16 @@ impl HttpsClient {
     pub fn new() -> HttpsClient {
         let mut builder = Client::builder(TokioExecutor::new());
         builder.pool_idle_timeout(POOL_IDLE_TIMEOUT).pool_timer(TokioTimer::new());
-        HttpsClient { client: builder.build(Connector::new()) }
+        let connector = Connector::new();
+        HttpsClient { client: builder.build(connector.clone()), connector }
+    }
+
+    /// Connects before there is a request, TLS included; nothing is sent. The next request that goes there, if it comes
+    /// soon, need not wait for it.
+    pub async fn open(&self, to: &Uri) -> Result<(), HttpsError> {
+        let stream = self.connector.connect(to.clone()).await.map_err(HttpsError::Connect)?;
+        self.connector.keep_spare(to, stream);
+        Ok(())
     }
 
     /// Sends to an absolute `http` or `https` URI. `timeout` is to the head of the answer; the body is still to be
@@ -101,6 +112,17 @@ struct Connector {
     tcp: HttpConnector,
     /// Reading the system's root certificates takes milliseconds that most starts of a function never need to spend.
     tls: Arc<OnceLock<HttpsConnector<HttpConnector>>>,
+    spare: Arc<Mutex<Option<Spare>>>,
+}
+
+type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+type Connecting = Pin<Box<dyn Future<Output = Result<Stream, BoxError>> + Send>>;
+
+/// A connection that nobody has used yet.
+struct Spare {
+    to: Uri,
+    stream: Stream,
+    opened_at: Instant,
 }
 
 impl Connector {
@@ -109,7 +131,35 @@ impl Connector {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        Connector { tcp, tls: Arc::new(OnceLock::new()) }
+        Connector { tcp, tls: Arc::new(OnceLock::new()), spare: Arc::default() }
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Option<Spare>> {
+        // Whole values are put in and taken out, so a poisoned lock is as good as another.
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep_spare(&self, to: &Uri, stream: Stream) {
+        *self.spare() = Some(Spare { to: to.clone(), stream, opened_at: Instant::now() });
+    }
+
+    /// One that has waited too long may have been closed at the other end: it is dropped.
+    fn take_spare(&self, to: &Uri) -> Option<Stream> {
+        let mut spare = self.spare();
+        let is_of = |spare: &mut Spare| spare.to.scheme() == to.scheme() && spare.to.authority() == to.authority();
+        let taken = spare.take_if(is_of)?;
+        (taken.opened_at.elapsed() < POOL_IDLE_TIMEOUT).then_some(taken.stream)
+    }
+
+    fn connect(&self, to: Uri) -> Connecting {
+        if to.scheme_str() == Some("https") {
+            return match self.tls() {
+                Ok(mut tls) => tls.call(to),
+                Err(error) => Box::pin(async move { Err(error.into()) }),
+            };
+        }
+        let connecting = self.tcp.clone().call(to);
+        Box::pin(async move { Ok(MaybeHttpsStream::Http(connecting.await?)) })
     }
 
     /// Fails when the system has no root certificates; that is not remembered.
@@ -127,23 +177,19 @@ impl Connector {
 }
 
 impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Response = Stream;
     type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+    type Future = Connecting;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.tcp.poll_ready(context).map_err(Into::into)
     }
 
-    fn call(&mut self, destination: Uri) -> Self::Future {
-        if destination.scheme_str() == Some("https") {
-            return match self.tls() {
-                Ok(mut tls) => tls.call(destination),
-                Err(error) => Box::pin(async move { Err(error.into()) }),
-            };
+    fn call(&mut self, destination: Uri) -> Connecting {
+        match self.take_spare(&destination) {
+            Some(stream) => Box::pin(ready(Ok(stream))),
+            None => self.connect(destination),
         }
-        let connecting = self.tcp.call(destination);
-        Box::pin(async move { Ok(MaybeHttpsStream::Http(connecting.await?)) })
     }
 }
 
@@ -169,6 +215,43 @@ mod tests {
             assert_eq!(read_body(response.into_body(), 100, SOON).await.unwrap(), expected);
         }
         assert_eq!(server.connections(), 1);
+    }
+
+    fn uri(url: &str) -> Uri {
+        url.parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_first_request_takes_the_connection_that_was_opened_for_it() {
+        let server = ScriptedServer::start(vec![Reaction::ok("one"), Reaction::ok("two")]).await;
+        let client = HttpsClient::new();
+        client.open(&uri(&server.url("/"))).await.unwrap();
+        assert_eq!(server.requests().len(), 0, "nothing is sent before there is a request");
+        for expected in ["one", "two"] {
+            let response = client.send(get(&server.url("/any?query")), SOON).await.unwrap();
+            assert_eq!(read_body(response.into_body(), 100, SOON).await.unwrap(), expected);
+        }
+        assert_eq!(server.connections(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_connection_opened_elsewhere_or_long_ago_is_not_taken() {
+        let (server, elsewhere) = (
+            ScriptedServer::start(vec![Reaction::ok("one"), Reaction::ok("two")]).await,
+            ScriptedServer::start(Vec::new()).await,
+        );
+        let client = HttpsClient::new();
+        client.open(&uri(&elsewhere.url("/"))).await.unwrap();
+        client.send(get(&server.url("/")), SOON).await.unwrap();
+        let client = HttpsClient::new();
+        client.open(&uri(&server.url("/"))).await.unwrap();
+        tokio::time::pause();
+        tokio::time::advance(POOL_IDLE_TIMEOUT).await;
+        tokio::time::resume();
+        client.send(get(&server.url("/")), SOON).await.unwrap();
+        assert_eq!(server.connections(), 3, "one for the first client, two for the second");
+        server.stop().await;
+        assert!(matches!(client.open(&uri("http://127.0.0.1:1/")).await, Err(HttpsError::Connect(_))));
     }
 
     #[tokio::test]

@@ -156,7 +156,7 @@ async fn refusals(world: &World, token: &str) -> Result<()> {
     }
     ask(world, Method::DELETE, "/api/subscriptions/status/", Some(token)).await?;
     ask(world, Method::GET, "/api/subscriptions/session-status/?session_id=canary-query", Some(token)).await?;
-    ask(world, Method::GET, "/api/banking/%2e%2e/canary-path?x=canary-query", Some(token)).await?;
+    ask(world, Method::GET, "/api/banking/..;/canary-path?x=canary-query", Some(token)).await?;
     Ok(())
 }
 

@@ -12,6 +12,7 @@ pub mod hostile;
 pub mod lambda;
 pub mod load;
 pub mod policy;
+pub mod signature_cases;
 pub mod soak;
 pub mod story;
 mod subscriber;

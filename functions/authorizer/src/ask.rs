@@ -24,11 +24,27 @@ impl Ask {
         for (name, values) in self.multi_value_headers.iter().flatten() {
             let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else { continue };
             for value in values {
-                if let Ok(value) = HeaderValue::from_str(value) {
-                    headers.append(name.clone(), value);
-                }
+                // One that no header can hold is still one more: left out, it would hide that there are two.
+                let value = HeaderValue::from_bytes(value.as_bytes()).unwrap_or(HeaderValue::from_static(""));
+                headers.append(name.clone(), value);
             }
         }
         headers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_second_token_is_seen_whatever_it_is_made_of() {
+        for second in ["Bearer b", "Bearer \u{e9}", "Bearer \u{0}", ""] {
+            let ask = json!({ "methodArn": "arn", "multiValueHeaders": { "Authorization": ["Bearer a", second] } });
+            let ask: Ask = serde_json::from_value(ask).unwrap();
+            assert_eq!(ask.headers().get_all("authorization").iter().count(), 2, "{second:?}");
+        }
     }
 }

@@ -1,6 +1,6 @@
-use shared::boot::Core;
+use shared::boot::{Core, Reach};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    authorizer::serve(&Core::from_environment().await).await
+    authorizer::serve(&Core::reaching(&[Reach::Secrets, Reach::Table]).await).await
 }

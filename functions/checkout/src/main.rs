@@ -1,6 +1,6 @@
-use shared::boot::Core;
+use shared::boot::{Core, Reach};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    checkout::function(&Core::from_environment().await).serve().await
+    checkout::function(&Core::reaching(&[Reach::Secrets, Reach::Table, Reach::Stripe]).await).serve().await
 }

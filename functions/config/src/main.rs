@@ -1,6 +1,6 @@
-use shared::boot::Core;
+use shared::boot::{Core, Reach};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    config::function(&Core::from_environment().await).serve().await
+    config::function(&Core::reaching(&[Reach::Secrets]).await).serve().await
 }

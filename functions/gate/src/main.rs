@@ -1,6 +1,6 @@
-use shared::boot::Core;
+use shared::boot::{Core, Reach};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    gate::function(&Core::from_environment().await).serve().await
+    gate::function(&Core::reaching(&[Reach::Secrets, Reach::Table]).await).serve().await
 }

@@ -1,6 +1,6 @@
-use shared::boot::Core;
+use shared::boot::{Core, Reach};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    session_status::function(&Core::from_environment().await).serve().await
+    session_status::function(&Core::reaching(&[Reach::Secrets, Reach::Table, Reach::Stripe]).await).serve().await
 }

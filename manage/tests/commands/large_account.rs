@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::Stdio;
 
-use manage::commands::sync_stripe::{Ended, Stop, sync_account};
+use manage::commands::sync_stripe::{Ended, Missing, Stop, find_missing, sync_account};
 use manage::printer::{Captured, Printer};
 use shared::books::Auditor;
 use shared::clock::Clock;
@@ -63,6 +63,23 @@ async fn every_customer_of_a_large_account_is_brought_once() {
     let pages = scene.stripe.asked().iter().filter(|path| path.as_str() == "/v1/customers").count();
     assert!((4..=16).contains(&pages), "{pages} pages for 350 customers");
     scene.world.stack.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cleaning_asks_for_lists_and_only_for_what_they_lack() {
+    let scene = scene(Account { customers: 350, ..Account::default() }).await;
+    scene.sync().await.0.unwrap();
+    scene.stripe.account.lock().unwrap().customers = 349;
+    scene.stripe.asked();
+    let missing = find_missing(&scene.auditor).await.unwrap();
+    assert!(
+        matches!(&missing[..], [Missing::Customer { customer, .. }] if customer.as_str() == "cus_349"),
+        "{missing:?}"
+    );
+    let asked = scene.stripe.asked();
+    assert!(asked.len() < 30, "{} requests for 350 records", asked.len());
+    let alone: Vec<&String> = asked.iter().filter(|path| path.starts_with("/v1/customers/")).collect();
+    assert_eq!(alone, ["/v1/customers/cus_349"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

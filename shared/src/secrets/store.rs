@@ -46,6 +46,17 @@ impl SecretStore {
         self.get_at(mode, self.clock.wall_now()).await
     }
 
+    /// Reads the secret before anybody needs it. A failure is neither remembered nor said: whoever needs it first asks
+    /// again.
+    pub async fn read_ahead(&self, mode: Mode) {
+        let slot = self.slot(mode);
+        let _only_reader = slot.reading.lock().await;
+        let now = self.clock.wall_now();
+        if let Ok(secrets) = self.fetch(slot).await {
+            slot.keep(secrets, now);
+        }
+    }
+
     /// After a signature or token verified under no cached key: reads again, one caller at a time and at most once a
     /// minute. Nothing when there is nothing newer than what the caller had.
     pub async fn refreshed(&self, mode: Mode, known: &Arc<ModeSecrets>) -> Option<Arc<ModeSecrets>> {

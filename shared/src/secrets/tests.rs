@@ -43,6 +43,23 @@ async fn the_secret_is_read_once_in_five_minutes() {
 }
 
 #[tokio::test]
+async fn a_failure_ahead_of_need_is_forgotten_and_a_success_is_kept() {
+    let manager = SecretsManager::default();
+    manager.put("AWSCURRENT", &good(&[KEY_ONE]));
+    let store = manager.store().await;
+    manager.is_down(true);
+    store.read_ahead(Mode::Test).await;
+    manager.is_down(false);
+    assert!(store.get(Mode::Test).await.is_ok(), "asked again at once");
+
+    let store = manager.store().await;
+    store.read_ahead(Mode::Test).await;
+    manager.reads();
+    assert!(store.get(Mode::Test).await.is_ok());
+    assert_eq!(manager.reads(), 0, "it was there already");
+}
+
+#[tokio::test]
 async fn the_previous_version_verifies_too_but_its_stripe_key_is_gone() {
     let manager = SecretsManager::default();
     let mut previous = good(&[KEY_ONE]);
@@ -173,4 +190,16 @@ async fn nothing_secret_shows_in_debug() {
     for value in ["sk_test", "pk_test", "whsec", "jwt-key"] {
         assert!(!shown.contains(value), "{shown}");
     }
+}
+
+#[tokio::test]
+async fn a_secret_that_is_only_pending_is_none() {
+    let manager = SecretsManager::default();
+    manager.put("AWSPENDING", &good(&[KEY_ONE]));
+    let store = manager.store().await;
+    let error = store.get_at(Mode::Test, start()).await.unwrap_err();
+    assert!(matches!(error, SecretsError::Invalid { .. }), "{error}");
+    manager.put("AWSCURRENT", &good(&[KEY_TWO]));
+    let secrets = store.get_at(Mode::Test, after(1)).await.unwrap();
+    assert_eq!(jwt_keys(&secrets), [KEY_TWO], "a pending version verifies nothing");
 }

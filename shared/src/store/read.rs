@@ -52,12 +52,14 @@ impl Parked {
 
 impl Store {
     /// Everything known of a user. A user of whom nothing is known is an empty account, not an error.
+    /// Without the subscriptions to what this service does not sell.
     pub async fn read_account(&self, user: &UserId) -> Result<Account, StoreError> {
         let doing = || format!("read the records of user {user}");
         let mut account = Account::empty(user.clone());
         for item in self.query(Partition::User(user.clone()).pk(self.mode), &doing).await? {
             add_to_account(&mut account, &item).map_err(|detail| StoreError::Unreadable { doing: doing(), detail })?;
         }
+        account.subscriptions.retain(|subscription| self.sells(subscription));
         Ok(account)
     }
 

@@ -175,7 +175,8 @@ impl<'a> Attempt<'a> {
                 },
             );
         }
-        if let Some(change) = self.trial.change(&self.partition, self.task.mirrored.subscription()) {
+        let sold = self.task.mirrored.subscription().filter(|subscription| self.books.store().sells(subscription));
+        if let Some(change) = self.trial.change(&self.partition, sold) {
             add(Part::Trial, change);
         }
         for (index, supplement) in self.supplements.iter().enumerate() {

@@ -4,7 +4,7 @@ use std::io::{Write, stdout};
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use tests::{canaries, hostile};
+use tests::{canaries, hostile, signature_cases};
 
 #[derive(Parser)]
 struct Arguments {
@@ -24,6 +24,8 @@ enum Attack {
         #[arg(long, default_value_t = 100_000)]
         requests: usize,
     },
+    /// Prints signature headers with the verdicts they deserve, one JSON object a line.
+    SignatureCases,
 }
 
 #[tokio::main]
@@ -33,6 +35,13 @@ async fn main() -> anyhow::Result<()> {
         Attack::Crowd { requests } => {
             let cost = hostile::crowd(requests).await?;
             writeln!(stdout(), "{}", serde_json::to_string(&cost)?)?;
+            Ok(())
+        }
+        Attack::SignatureCases => {
+            let mut out = stdout().lock();
+            for case in signature_cases::all() {
+                writeln!(out, "{}", serde_json::to_string(&case)?)?;
+            }
             Ok(())
         }
     }

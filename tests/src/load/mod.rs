@@ -15,23 +15,27 @@ pub mod row;
 pub mod runtime_api;
 pub mod scene;
 pub mod services;
+pub mod start;
 
 use anyhow::{Result, anyhow, bail};
-use shared::boot::Core;
+use shared::boot::{Core, Reach};
+use shared::config::Misconfigured;
+use shared::http::Function;
 
 /// Serves one function exactly as its own `main` does, in this program's place.
 ///
 /// # Errors
 /// When there is no such function, or its runtime fails.
 pub async fn serve_function(name: &str) -> Result<()> {
-    let core = Core::from_environment().await;
-    let function = match name {
-        "checkout" => checkout::function(&core),
-        "config" => config::function(&core),
-        "gate" => gate::function(&core),
-        "status" => status::function(&core),
-        "webhook" => webhook::function(&core),
+    let (function, reaches): (Maker, &[Reach]) = match name {
+        "checkout" => (checkout::function, &[Reach::Secrets, Reach::Table, Reach::Stripe]),
+        "config" => (config::function, &[Reach::Secrets]),
+        "gate" => (gate::function, &[Reach::Secrets, Reach::Table]),
+        "status" => (status::function, &[Reach::Secrets, Reach::Table]),
+        "webhook" => (webhook::function, &[Reach::SecretsOfBothModes, Reach::Table]),
         _ => bail!("the load knows no function {name}"),
     };
-    function.serve().await.map_err(|error| anyhow!("{error}"))
+    function(&Core::reaching(reaches).await).serve().await.map_err(|error| anyhow!("{error}"))
 }
+
+type Maker = fn(&Result<Core, Misconfigured>) -> Function;

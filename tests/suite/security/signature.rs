@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use shared::clock::Clock;
 use shared::domain::Mode;
 use shared::stripe::signature;
-use tests::{EventBuilder, World};
+use tests::{EventBuilder, World, signature_cases};
 
 use super::{Asked, Told};
 
@@ -160,4 +160,18 @@ async fn the_bytes_that_were_signed_are_judged_and_no_others() -> Result<()> {
         assert_refused(name, &asked.of(&webhook).await?);
     }
     world.stack.shutdown().await
+}
+
+#[test]
+fn our_verdicts_are_those_the_cases_were_made_for() -> Result<()> {
+    let cases = signature_cases::all();
+    assert!(cases.len() > 2_500, "{}", cases.len());
+    for case in &cases {
+        let now = jiff::Timestamp::from_second(case.now)?;
+        let secret = case.secret.clone().into();
+        let verdict = signature::verify(Some(case.header.as_bytes()), &case.bytes(), [&secret], now);
+        assert_eq!(verdict.is_ok(), case.ours, "{case:?}: {verdict:?}");
+    }
+    assert!(cases.iter().filter(|case| case.kind == "one character changed" && !case.ours).count() > 1_000);
+    Ok(())
 }

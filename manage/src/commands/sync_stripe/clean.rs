@@ -1,5 +1,5 @@
-//! `--clean`: removing this mode's records of what Stripe no longer has. Each is asked for at Stripe, a few at a time, so
-//! that little is held in memory; the plan is shown and asked about first.
+//! `--clean`: removing this mode's records of what Stripe no longer has. Stripe lists what it has; only a record that is not
+//! in the lists is asked for by itself, for it may be new. The plan is shown and asked about first.
 
 use anyhow::Result;
 use shared::books::Auditor;
@@ -8,11 +8,12 @@ use shared::store::{Parked, Partition, Scanned};
 use shared::sync::forget::{self, Forgotten};
 use shared::sync::{SyncError, observe_subscription};
 
+use super::at_stripe::AtStripe;
 use crate::Context;
 use crate::commands::{side_by_side, stripe_failed};
 use crate::confirm::Answer;
 use crate::done::Done;
-use crate::printer::Printer;
+use crate::printer::{Printer, Progress};
 
 /// A plan names so many records; beyond that it says how many there are.
 const NAMED: usize = 20;
@@ -53,10 +54,11 @@ impl Missing {
 
 pub(super) async fn run(context: &Context, auditor: &Auditor) -> Result<Done> {
     let printer = &context.printer;
-    printer.say("Asking Stripe for each record...");
+    printer.say("Asking Stripe what it has...");
+    let at_stripe = AtStripe::list(auditor, &printer.progress("objects at Stripe", None)).await?;
     let (mut count, mut checked, mut names) = (0, 0, Vec::new());
     let progress = printer.progress("records", None);
-    each_missing(auditor, |missing, looked_at| {
+    each_missing(auditor, &at_stripe, |missing, looked_at| {
         progress.step(looked_at);
         checked += looked_at;
         count += missing.len();
@@ -72,7 +74,7 @@ pub(super) async fn run(context: &Context, auditor: &Auditor) -> Result<Done> {
     if context.consent.ask(printer, context.target.mode, &plan).await? == Answer::Leave {
         return Ok(Done::SomethingLeft);
     }
-    let (removed, kept) = remove_missing(auditor, printer).await?;
+    let (removed, kept) = remove_all(auditor, &at_stripe, printer).await?;
     printer.say(&format!("Removed {removed} record(s); kept {kept}."));
     Ok(Done::Everything)
 }
@@ -93,18 +95,24 @@ fn plan(count: usize, checked: u64, names: &[String]) -> Vec<String> {
 
 /// All records that Stripe no longer has, for a table that fits in memory.
 pub async fn find_missing(auditor: &Auditor) -> Result<Vec<Missing>> {
+    let at_stripe = AtStripe::list(auditor, &Progress::hidden()).await?;
     let mut found = Vec::new();
-    each_missing(auditor, |missing, _| found.extend(missing)).await?;
+    each_missing(auditor, &at_stripe, |missing, _| found.extend(missing)).await?;
     Ok(found)
 }
 
 /// Removes them. How many went, and how many stayed because they changed meanwhile or are the only trace of a trial.
 pub async fn remove_missing(auditor: &Auditor, printer: &Printer) -> Result<(u64, u64)> {
+    let at_stripe = AtStripe::list(auditor, &Progress::hidden()).await?;
+    remove_all(auditor, &at_stripe, printer).await
+}
+
+async fn remove_all(auditor: &Auditor, at_stripe: &AtStripe, printer: &Printer) -> Result<(u64, u64)> {
     let (mut removed, mut kept) = (0, 0);
     // Removing does not move a scan: it goes on from a key, whether or not that is still there.
     let mut scan = auditor.books().store().scan();
     while let Some(partitions) = scan.next().await? {
-        for missing in look_at_all(auditor, partitions).await?.into_iter().flat_map(|(missing, _)| missing) {
+        for missing in look_at_all(auditor, at_stripe, partitions).await?.into_iter().flat_map(|(missing, _)| missing) {
             let name = missing.name();
             match remove(auditor, missing).await? {
                 Forgotten::Removed => removed += 1,
@@ -123,22 +131,63 @@ pub async fn remove_missing(auditor: &Auditor, printer: &Printer) -> Result<(u64
 }
 
 /// Hands over what is missing of each partition, and how many records of it were looked at.
-async fn each_missing(auditor: &Auditor, mut found: impl FnMut(Vec<Missing>, u64)) -> Result<()> {
+async fn each_missing(auditor: &Auditor, at_stripe: &AtStripe, mut found: impl FnMut(Vec<Missing>, u64)) -> Result<()> {
     let mut scan = auditor.books().store().scan();
     while let Some(partitions) = scan.next().await? {
-        for (missing, looked_at) in look_at_all(auditor, partitions).await? {
+        for (missing, looked_at) in look_at_all(auditor, at_stripe, partitions).await? {
             found(missing, looked_at);
         }
     }
     Ok(())
 }
 
-async fn look_at_all(auditor: &Auditor, partitions: Vec<Scanned>) -> Result<Vec<(Vec<Missing>, u64)>> {
-    side_by_side(partitions, |partition| {
+async fn look_at_all(
+    auditor: &Auditor,
+    at_stripe: &AtStripe,
+    partitions: Vec<Scanned>,
+) -> Result<Vec<(Vec<Missing>, u64)>> {
+    let (listed, doubtful): (Vec<Scanned>, Vec<Scanned>) =
+        partitions.into_iter().partition(|partition| at_stripe.has_all(names_in(partition).into_iter()));
+    let looked_at = listed.iter().map(|partition| names_in(partition).len() as u64).sum();
+    let asked = side_by_side(doubtful, |partition| {
         let auditor = auditor.clone();
         async move { look(&auditor, partition).await }
-    })
-    .await
+    });
+    let mut found = asked.await?;
+    found.push((Vec::new(), looked_at));
+    Ok(found)
+}
+
+/// What a partition mirrors of Stripe.
+fn names_in(partition: &Scanned) -> Vec<&str> {
+    match partition {
+        Scanned::Catalogue { products, prices } => {
+            let products = products.iter().map(|(product, _)| product.id.as_str());
+            products.chain(prices.iter().map(|(price, _)| price.id.as_str())).collect()
+        }
+        Scanned::User { account, mirrored } => {
+            let customer = account.customer.as_ref().and_then(|customer| customer.id.as_ref());
+            names_of(customer, mirrored)
+        }
+        // An owned customer's objects are with its owner.
+        Scanned::Customer { owner, .. } if owner.user.is_some() => Vec::new(),
+        Scanned::Customer { customer, parked, .. } => names_of(Some(customer), parked),
+    }
+}
+
+fn names_of<'a>(customer: Option<&'a CustomerId>, objects: &'a [Parked]) -> Vec<&'a str> {
+    let mut names: Vec<&str> = objects
+        .iter()
+        .filter_map(|object| match object {
+            Parked::Subscription(stored) => Some(stored.value.id.as_str()),
+            Parked::Mirror(stored) => Some(stored.value.id.as_str()),
+            Parked::Card(_) => None,
+        })
+        .chain(customer.map(CustomerId::as_str))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// What of a partition Stripe no longer has, and how many of its records were looked at.

@@ -1,11 +1,15 @@
 //! `sync-stripe`: products, prices, customers and subscriptions, from Stripe to the table.
 //!
-//! - [`walk`]: through the whole account, several pages at a time, to be gone on with after a stop.
+//! - [`walk`]: through the whole account, several pages at a time, to be gone on with after a stop; [`lanes`] is how a
+//!   list is walked in several parts, [`stop`] the wish to stop.
 //! - [`stage`]: what is listed, written and said of each kind of object.
-//! - [`clean`]: removing records of what Stripe no longer has.
+//! - [`clean`]: removing records of what Stripe no longer has; [`at_stripe`] is what it has.
 
+mod at_stripe;
 mod clean;
+mod lanes;
 mod stage;
+mod stop;
 mod walk;
 
 use anyhow::Result;
@@ -19,7 +23,8 @@ use crate::done::Done;
 use crate::printer::Printer;
 
 pub use clean::{Missing, find_missing, remove_missing};
-pub use walk::{Ended, Stop, sync_account};
+pub use stop::Stop;
+pub use walk::{Ended, sync_account};
 
 use stage::{Seen, Stage};
 

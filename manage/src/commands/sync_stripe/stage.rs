@@ -169,7 +169,7 @@ impl Seen {
         }
     }
 
-    fn id(&self) -> &str {
+    pub fn id(&self) -> &str {
         match self {
             Seen::Product(seen) => seen.value.id.as_str(),
             Seen::Price(seen) => seen.value.id.as_str(),

@@ -1,38 +1,29 @@
 //! Through the whole account, several pages at a time, to be gone on with after a stop.
 //!
-//! Stripe's lists are walked by cursor, one page after the other. To have several under way, a list is cut by time of
-//! creation into lanes: whenever a lane has more to come and there is room, the older half of its span becomes a lane of
-//! its own. Where each lane stands is kept in the table after every page, so the next run goes on there; a page that was
+//! Where each lane of a list stands is kept in the table after every page, so the next run goes on there; a page that was
 //! under way is simply brought once more. No more than a page a lane is in memory, however large the account.
 
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail};
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use shared::books::Auditor;
 use shared::store::{Change, Commit, Progress};
-use shared::stripe::Created;
 use shared::sync::SyncError;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::DONE;
+use super::lanes::Lane;
 use super::stage::{Seen, Stage, Told};
+use super::stop::Stop;
 use crate::commands::stripe_failed;
 use crate::printer::Printer;
 
 const WALK: &str = "sync";
-/// Pages under way at once.
-const LANES: usize = 4;
 /// Records of a page written at once.
 const WRITERS: usize = 8;
 /// A walk that was left so long ago is begun anew.
 const STALE_SECONDS: i64 = 86_400;
-/// Before Stripe was: no object is older.
-const BEFORE_STRIPE_SECOND: i64 = 1_300_000_000;
-/// A span this short is not cut.
-const SHORTEST_SPAN_SECONDS: i64 = 3_600;
 
 /// How a walk ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,37 +35,6 @@ pub enum Ended {
     Stopped,
 }
 
-/// A wish to stop after the pages under way.
-#[derive(Clone)]
-pub struct Stop(watch::Receiver<bool>);
-
-impl Stop {
-    /// When Ctrl-C is pressed; pressed again, the process ends at once, which does no harm either.
-    pub fn at_interrupt() -> Stop {
-        let (wish, wished) = watch::channel(false);
-        tokio::spawn(async move {
-            if tokio::signal::ctrl_c().await.is_err() {
-                return;
-            }
-            wish.send_replace(true);
-            if tokio::signal::ctrl_c().await.is_ok() {
-                std::process::exit(i32::from(crate::done::LEFT));
-            }
-        });
-        Stop(wished)
-    }
-
-    /// When the other half is told so: for tests.
-    pub fn by_hand() -> (watch::Sender<bool>, Stop) {
-        let (wish, wished) = watch::channel(false);
-        (wish, Stop(wished))
-    }
-
-    fn is_wished(&self) -> bool {
-        *self.0.borrow()
-    }
-}
-
 /// Where a walk stands, as it is kept in the table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Standing {
@@ -82,33 +42,6 @@ struct Standing {
     lanes: Vec<Lane>,
     failed: u64,
     brought: u64,
-}
-
-/// A part of a list: what was created within the span, from after the cursor on.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Lane {
-    from: Option<i64>,
-    before: Option<i64>,
-    after: Option<String>,
-}
-
-impl Lane {
-    fn created(&self) -> Created {
-        let time = |second: Option<i64>| second.and_then(|second| Timestamp::from_second(second).ok());
-        Created { from: time(self.from), before: time(self.before) }
-    }
-
-    /// Gives the older half of what is left to a new lane; nothing when too little is left.
-    fn cut(&mut self, reached_second: i64) -> Option<Lane> {
-        let oldest = self.from.unwrap_or(BEFORE_STRIPE_SECOND);
-        if reached_second - oldest <= SHORTEST_SPAN_SECONDS {
-            return None;
-        }
-        let middle = oldest + (reached_second - oldest) / 2;
-        let older = Lane { from: self.from, before: Some(middle), after: None };
-        self.from = Some(middle);
-        Some(older)
-    }
 }
 
 impl Standing {
@@ -222,11 +155,8 @@ impl<'a> Walk<'a> {
         self.standing.failed += told.iter().filter(|object| !object.is_good).count() as u64;
         self.standing.brought += told.len() as u64;
         self.standing.lanes.retain(|running| *running != lane);
-        let Some(next) = next else { return Vec::new() };
-        let mut rest = Lane { after: Some(next), ..lane };
-        let has_room = self.standing.stage.can_be_cut() && self.standing.lanes.len() + 1 < LANES;
-        let older = last_created_at.filter(|_| has_room).and_then(|reached| rest.cut(reached));
-        let lanes: Vec<Lane> = [Some(rest), older].into_iter().flatten().collect();
+        let reached = last_created_at.filter(|_| self.standing.stage.can_be_cut());
+        let lanes = lane.go_on(next, reached, self.standing.lanes.len());
         self.standing.lanes.extend(lanes.iter().cloned());
         lanes
     }
@@ -284,25 +214,4 @@ async fn write_all(auditor: &Auditor, seen: Vec<Seen>) -> Result<Vec<Told>, Sync
     }
     told.sort_by_key(|(index, _)| *index);
     Ok(told.into_iter().map(|(_, told)| told).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cut_lane_and_its_older_half_cover_the_same_span() {
-        let mut lane = Lane { from: Some(1_000_000), before: Some(2_000_000), after: Some("cus_1".into()) };
-        let older = lane.cut(1_800_000).unwrap();
-        assert_eq!(lane, Lane { from: Some(1_400_000), before: Some(2_000_000), after: Some("cus_1".into()) });
-        assert_eq!(older, Lane { from: Some(1_000_000), before: Some(1_400_000), after: None });
-    }
-
-    #[test]
-    fn a_short_span_is_not_cut_and_an_open_one_is() {
-        assert_eq!(Lane { from: Some(1_000_000), ..Lane::default() }.cut(1_003_600), None);
-        let mut open = Lane::default();
-        let older = open.cut(1_700_000_000).unwrap();
-        assert_eq!((older.from, older.before, open.from), (None, Some(1_500_000_000), Some(1_500_000_000)));
-    }
 }
