@@ -2,6 +2,7 @@
 //!
 //! Everything goes over real HTTP. The tests themselves are in `suite/`.
 
+pub mod burst;
 pub mod canaries;
 mod core;
 mod crossing;
@@ -11,6 +12,7 @@ mod event;
 pub mod hostile;
 pub mod lambda;
 pub mod load;
+pub mod meter;
 pub mod policy;
 pub mod signature_cases;
 pub mod soak;

@@ -9,6 +9,7 @@ mod crash_points;
 mod credentials;
 mod faults;
 mod gate;
+mod hot_keys;
 mod interleavings;
 mod lives;
 mod portal;

@@ -128,6 +128,20 @@ pub async fn run(
         prepare(pool, row, before, concurrency).await?;
     }
     let requests = scene.requests(services, row, count)?;
+    run_of(pool, services, row, concurrency, requests).await
+}
+
+/// Measures one run of these requests.
+///
+/// # Errors
+/// When the services or a function are gone.
+pub async fn run_of(
+    pool: &Pool,
+    services: &mut Services,
+    row: Row,
+    concurrency: usize,
+    requests: Vec<Bytes>,
+) -> Result<Run> {
     let arrived = services.arrived(None)?;
     let cpu = pool.cpu()?;
     let (answered, took) = pool.answer(requests, concurrency).await?;

@@ -77,17 +77,17 @@ async fn forged_signatures_are_401_cost_nothing_and_are_not_repeated() -> Result
     let secrets_before = world.stack.secrets_calls().len();
     for (name, header) in headers {
         let asked = Asked::new("POST", &path).header("stripe-signature", &header).text(&body);
-        // A NUL is in no header that reaches a function; lambda_http says so before ours is asked.
-        let Ok(told) = asked.of(&webhook).await else { continue };
-        assert_refused(name, &told);
+        match asked.of(&webhook).await {
+            Ok(told) => assert_refused(name, &told),
+            // No header holds a NUL: lambda_http says so before the function is asked.
+            Err(error) => assert_eq!(name, "with NUL", "{error}"),
+        }
     }
     let none = Asked::new("POST", &path).text(&body).of(&webhook).await?;
     assert_refused("absent", &none);
     let in_arabic_digits = at("١٧٦٠٠٠٠٠٠٠");
-    let answer = Asked::new("POST", &path).header("stripe-signature", &in_arabic_digits).text(&body).of(&webhook).await;
-    if let Ok(told) = answer {
-        assert_refused("Arabic digits", &told);
-    }
+    let told = Asked::new("POST", &path).header("stripe-signature", &in_arabic_digits).text(&body).of(&webhook).await?;
+    assert_refused("Arabic digits", &told);
     assert!(world.stack.dynamodb_calls().is_empty(), "nothing was stored");
     assert!(world.stripe_calls().await?.is_empty());
     let reads = world.stack.secrets_calls().len() - secrets_before;
@@ -109,7 +109,7 @@ async fn two_signature_headers_are_refused_though_both_be_right() -> Result<()> 
     let request = world.http.post(url).header("stripe-signature", &header).header("stripe-signature", &header);
     // A function URL joins them with a comma, so the time is there twice: the same one, which is no contradiction.
     let joined = tests::answer(request.body(body.clone())).await?;
-    assert!(matches!(joined.status, 200 | 401), "{joined:?}");
+    assert_eq!(joined.status, 200, "{joined:?}");
     let differing = format!("{header},{}", signed(world.stack.webhook_secret(), now() - 5, body.as_bytes()));
     let refused = world.deliver_as(&world.stack.webhook_path(), Some(&differing), body.as_bytes()).await?;
     assert_eq!(refused.status, 401);

@@ -2,32 +2,30 @@
 
 use std::time::Instant;
 
+use super::walk::Walk;
 use super::{Report, is_over, stripe_failed};
 use crate::books::Auditor;
-use crate::store::{Change, Commit, Outcome, Partition, Progress};
-use crate::stripe::{OwnedSubscription, Snapshot, StripeError};
+use crate::store::{Outcome, Partition};
+use crate::stripe::{OwnedSubscription, Snapshot};
 use crate::sync::{SyncError, observe_subscription};
 
-const WALK: &str = "drift";
 const DAY_SECONDS: i64 = 86_400;
 
 /// Whether today's comparison is done.
 pub(super) async fn compare(auditor: &Auditor, deadline: Instant, report: &mut Report) -> Result<bool, SyncError> {
     let now = auditor.books.clock().business_now().as_second();
-    let mut progress = auditor.books.store().read_progress(WALK).await?;
-    let is_due = progress.walk_began_at.is_some() || now - progress.seen_until >= DAY_SECONDS;
+    let mut walk = Walk::resume(auditor, "drift").await?;
+    let is_due = walk.is_under_way() || now - walk.seen_until() >= DAY_SECONDS;
     if !is_due {
         return Ok(true);
     }
-    let began_at = *progress.walk_began_at.get_or_insert(now);
+    walk.began_at(now);
     loop {
         if is_over(deadline) {
             return Ok(false);
         }
-        let listed = auditor.account.list_subscriptions(None, progress.after.as_deref()).await;
-        let page = match listed {
-            // The subscription where the last run stopped is gone: the comparison begins anew.
-            Err(StripeError::NotFound { .. }) if progress.after.take().is_some() => continue,
+        let page = match auditor.account.list_subscriptions(None, walk.after()).await {
+            Err(error) if walk.has_lost_its_place(&error) => continue,
             listed => listed.map_err(stripe_failed("list subscriptions"))?,
         };
         for listed in page.value.items {
@@ -50,16 +48,8 @@ pub(super) async fn compare(auditor: &Auditor, deadline: Instant, report: &mut R
                 Err(problem) => tracing::error!(subscription = listed.id, problem, "A subscription cannot be read"),
             }
         }
-        progress.after = page.value.next;
-        if progress.after.is_none() {
-            progress = Progress { seen_until: began_at, walk_began_at: None, after: None, step: progress.step };
-        }
-        progress.step += 1;
-        let step = Change::Progress { walk: WALK, progress: progress.clone() };
-        match auditor.books.store().commit(vec![step]).await? {
-            Commit::Landed if progress.after.is_none() => return Ok(true),
-            Commit::Landed => {}
-            Commit::Refused(_) => return Ok(true),
+        if walk.step(page.value.next).await? {
+            return Ok(true);
         }
     }
 }

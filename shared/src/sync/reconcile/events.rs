@@ -4,16 +4,16 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
+use super::walk::Walk;
 use super::{Report, is_over, stripe_failed};
 use crate::books::Auditor;
 use crate::domain::{EventId, Mode};
-use crate::store::{Change, Commit, Outcome, Progress};
+use crate::store::Outcome;
 use crate::stripe::envelope::Envelope;
-use crate::stripe::{Listed, Page, StripeError};
+use crate::stripe::{Listed, Page};
 use crate::sync::SyncError;
 use crate::sync::event::{self, HANDLED_EVENT_TYPES};
 
-const WALK: &str = "events";
 /// Each walk looks again at so much before the cursor: events may be listed a little late.
 const OVERLAP_SECONDS: i64 = 1_800;
 /// Younger events may still be on their way.
@@ -24,32 +24,21 @@ const KEPT_SECONDS: i64 = 30 * 86_400;
 /// Whether the walk reached its end.
 pub(super) async fn walk(auditor: &Auditor, deadline: Instant, report: &mut Report) -> Result<bool, SyncError> {
     let now = auditor.books.clock().business_now().as_second();
-    let mut progress = auditor.books.store().read_progress(WALK).await?;
-    let began_at = *progress.walk_began_at.get_or_insert(now - SETTLING_SECONDS);
-    let since = (progress.seen_until - OVERLAP_SECONDS).max(now - KEPT_SECONDS);
+    let mut walk = Walk::resume(auditor, "events").await?;
+    let began_at = walk.began_at(now - SETTLING_SECONDS);
+    let since = (walk.seen_until() - OVERLAP_SECONDS).max(now - KEPT_SECONDS);
     let since = Timestamp::from_second(since).unwrap_or(Timestamp::UNIX_EPOCH);
     loop {
         if is_over(deadline) {
             return Ok(false);
         }
-        let listed = auditor.account.list_events(since, &HANDLED_EVENT_TYPES, progress.after.as_deref()).await;
-        let page = match listed {
-            // The event where the last run stopped is gone: this stretch begins anew.
-            Err(StripeError::NotFound { .. }) if progress.after.take().is_some() => continue,
+        let page = match auditor.account.list_events(since, &HANDLED_EVENT_TYPES, walk.after()).await {
+            Err(error) if walk.has_lost_its_place(&error) => continue,
             listed => listed.map_err(stripe_failed("list events"))?,
         };
         heal(auditor, &page, began_at, now, report).await?;
-        progress.after = page.next;
-        if progress.after.is_none() {
-            progress = Progress { seen_until: began_at, walk_began_at: None, after: None, step: progress.step };
-        }
-        progress.step += 1;
-        let step = Change::Progress { walk: WALK, progress: progress.clone() };
-        match auditor.books.store().commit(vec![step]).await? {
-            Commit::Landed if progress.after.is_none() => return Ok(true),
-            Commit::Landed => {}
-            // Another run walks the same stretch: it will get there.
-            Commit::Refused(_) => return Ok(true),
+        if walk.step(page.next).await? {
+            return Ok(true);
         }
     }
 }

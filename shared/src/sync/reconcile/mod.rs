@@ -7,11 +7,13 @@
 //! - [`events`]: walks Stripe's event list from a stored cursor and applies what the event records lack.
 //! - [`endpoint`]: looks at the registered endpoint.
 //! - [`drift`]: once a day compares every subscription with Stripe.
+//! - [`walk`]: going through one of Stripe's lists over several runs.
 
 mod drift;
 mod endpoint;
 mod events;
 mod failed;
+mod walk;
 
 use std::time::Instant;
 
