@@ -15,6 +15,7 @@ pub mod done;
 mod logs;
 pub mod printer;
 pub mod sentence;
+mod shown;
 pub mod target;
 
 use std::ffi::OsString;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::{Cli, Command};
+use cli::{Cli, Command, Common};
 use confirm::Consent;
 use done::Done;
 use printer::Printer;
@@ -37,6 +38,11 @@ pub struct Context {
 
 /// Parses, runs and says how it ended.
 pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if shown::is_among(&arguments) {
+        Printer::for_shell(&Common::default()).problem(shown::SENTENCE);
+        return done::USAGE.into();
+    }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(usage) => {

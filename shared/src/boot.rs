@@ -164,7 +164,7 @@ impl Core {
     /// One mode's records alone, for functions that never ask Stripe.
     pub fn store(&self, mode: Mode) -> Result<Store, Misconfigured> {
         let table_name = self.config.require_table_name()?.to_owned();
-        Ok(Store::new(self.dynamodb.clone(), table_name, mode).selling(self.config.our_products.clone()))
+        Ok(Store::new(self.dynamodb.clone(), table_name, mode))
     }
 
     /// Who is calling, by this mode's token keys.

@@ -5,7 +5,7 @@ use std::fmt;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::domain::{Mode, OurProducts, Policy, PriceId, ProductId, TrialAbuseAction};
+use crate::domain::{Mode, Policy, PriceId, TrialAbuseAction};
 use crate::http::urls::is_secure;
 
 /// A variable is missing or makes no sense. Names the variable, never a secret value.
@@ -31,8 +31,6 @@ pub struct Config {
     pub secret_id_live: Option<String>,
     pub default_price: Option<PriceId>,
     pub allowed_prices: Vec<PriceId>,
-    /// Subscriptions to other products of the account give nothing here.
-    pub our_products: OurProducts,
     pub frontend_url: Option<Url>,
     /// Exact origins ("https://app.example.com"), the front end's first.
     pub allowed_origins: Vec<String>,
@@ -78,7 +76,6 @@ const STRIPE_DEFAULT_PRICE_ID: &str = "STRIPE_DEFAULT_PRICE_ID";
 const FRONTEND_URL: &str = "FRONTEND_URL";
 const ALLOWED_ORIGINS: &str = "ALLOWED_ORIGINS";
 const ALLOWED_PRICE_IDS: &str = "ALLOWED_PRICE_IDS";
-const PRODUCT_IDS: &str = "PRODUCT_IDS";
 const TRIAL_DAYS: &str = "TRIAL_DAYS";
 const TRIAL_ABUSE_ACTION: &str = "TRIAL_ABUSE_ACTION";
 const PAST_DUE_GRACE_DAYS: &str = "PAST_DUE_GRACE_DAYS";
@@ -146,7 +143,6 @@ impl Config {
                 .map(|id| price(STRIPE_DEFAULT_PRICE_ID, id))
                 .transpose()?,
             allowed_prices: values.prices(ALLOWED_PRICE_IDS)?,
-            our_products: OurProducts::new(values.products(PRODUCT_IDS)?),
             allowed_origins: values.origins(frontend_url.as_ref())?,
             frontend_url,
             trial_days: values.trial_days()?,
@@ -235,11 +231,6 @@ impl Values<'_> {
 
     fn prices(&self, name: &str) -> Result<Vec<PriceId>, Misconfigured> {
         self.list(name).into_iter().map(|id| price(name, id)).collect()
-    }
-
-    fn products(&self, name: &str) -> Result<Vec<ProductId>, Misconfigured> {
-        let parse = |id| ProductId::parse(id).map_err(|_| Misconfigured::new(name, "is not a product id"));
-        self.list(name).into_iter().map(parse).collect()
     }
 
     /// A URL that browsers are sent to.

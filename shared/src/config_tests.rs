@@ -79,7 +79,6 @@ fn each_mistake_names_its_variable() {
         ("PAST_DUE_GRACE_DAYS", &["-3", "1d"]),
         ("STRIPE_DEFAULT_PRICE_ID", &["price 1"]),
         ("ALLOWED_PRICE_IDS", &["price_1,price 2"]),
-        ("PRODUCT_IDS", &["prod_1,prod 2"]),
         ("FRONTEND_URL", &["app.example.com", "http://app.example.com", "ftp://app.example.com", "https://u:p@a.com"]),
         ("ALLOWED_ORIGINS", &["*", "null", "https://a.com/path", "http://a.com", "https://a.com,nonsense"]),
         ("UPSTREAM_URL", &["10.0.0.7", "file:///etc/passwd", "https://a.com?x=1"]),

@@ -76,7 +76,7 @@ pub struct Outcome {
 
 /// Plays the burst to its end.
 pub fn play(burst: &Burst) -> Outcome {
-    let mut due = vec![[0.0_f64; RETRIES_AFTER_SECONDS.len() + 1]; LONGEST_SECONDS];
+    let mut due: Vec<Tries> = vec![[0.0; RETRIES_AFTER_SECONDS.len() + 1]; LONGEST_SECONDS];
     let mut outcome = Outcome::default();
     let mut environments = 0.0_f64;
     let mut waiting = 0.0_f64;
@@ -100,12 +100,12 @@ pub fn play(burst: &Burst) -> Outcome {
         for (attempt, tried) in tries.iter().enumerate() {
             let refused = tried * refused_part;
             outcome.refused += refused;
-            let again = RETRIES_AFTER_SECONDS.get(attempt).map(|after| second + spread(second, *after));
-            match again.and_then(|again| Some((due.get_mut(again)?, attempt + 1))) {
-                Some((slot, attempt)) => {
-                    slot[attempt] += refused;
+            match RETRIES_AFTER_SECONDS.get(attempt) {
+                Some(after) if refused > 0.0 => {
                     waiting += refused;
+                    come_again(&mut due, second + after, after / 10, attempt + 1, refused);
                 }
+                Some(_) => {}
                 None => outcome.given_up += refused,
             }
         }
@@ -124,13 +124,13 @@ pub fn play(burst: &Burst) -> Outcome {
 /// How many of those that arrive in this second are served, and what refuses the others.
 fn taken(burst: &Burst, arriving: f64, environments: &mut f64) -> (f64, Option<Limit>) {
     let per_environment = 1_000.0 / burst.request_ms;
-    let wanted = (arriving / per_environment - *environments).max(0.0);
+    // A new one spends the beginning of its first second on its start.
+    let of_new = per_environment * (1.0 - burst.cold_request_ms / 1_000.0).max(0.0);
+    let wanted = ((arriving - *environments * per_environment) / of_new).ceil().max(0.0);
     let by_secrets = burst.secret_reads_per_second / burst.secret_reads_per_environment;
     let room = (burst.most_environments - *environments).max(0.0);
     let started = wanted.min(burst.environments_per_second).min(room).min(by_secrets);
-    // A new one spends the beginning of its first second on its start.
-    let warm_part = (1.0 - burst.cold_request_ms / 1_000.0).max(0.0);
-    let served = (*environments + started * warm_part) * per_environment;
+    let served = *environments * per_environment + started * of_new;
     *environments += started;
     let by_table = burst.table_writes_per_second / burst.writes_per_event;
     let taken = arriving.min(served).min(by_table);
@@ -144,10 +144,18 @@ fn taken(burst: &Burst, arriving: f64, environments: &mut f64) -> (f64, Option<L
     (taken, Some(limit))
 }
 
-/// Retries do not come back as the peak they were: each is up to a tenth of its distance later.
-fn spread(second: usize, after: usize) -> usize {
-    let steps = (after / 10).max(1);
-    after + (second * 7_919) % steps
+type Tries = [f64; RETRIES_AFTER_SECONDS.len() + 1];
+
+/// Retries do not come back as the peak they were: they are spread over a tenth of their distance.
+fn come_again(due: &mut [Tries], from: usize, over: usize, attempt: usize, events: f64) {
+    const MOST_PORTIONS: u32 = 60;
+    let portions = MOST_PORTIONS.min(u32::try_from(over).unwrap_or(MOST_PORTIONS)).max(1);
+    for portion in 0..portions {
+        let second = from + over * portion as usize / portions as usize;
+        if let Some(tries) = due.get_mut(second).and_then(|tries| tries.get_mut(attempt)) {
+            *tries += events / f64::from(portions);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -84,7 +84,7 @@ fn webhook_request(rng: &mut fastrand::Rng, number: usize) -> Result<Request> {
     *request.method_mut() = shared::http::Method::POST;
     *request.uri_mut() = format!("/stripe/webhook/{WEBHOOK_UUID}/").parse()?;
     request.headers_mut().insert("stripe-signature", header.parse()?);
-    Ok(lambda_http::RequestExt::with_raw_http_path(request, &format!("/stripe/webhook/{WEBHOOK_UUID}/")))
+    Ok(lambda_http::RequestExt::with_raw_http_path(request, format!("/stripe/webhook/{WEBHOOK_UUID}/")))
 }
 
 fn caller_request(rng: &mut fastrand::Rng, function: &str) -> Result<Request> {

@@ -27,6 +27,6 @@ pub use crossing::{Crossing, Moment};
 pub use crowd::all_at_once;
 pub use event::EventBuilder;
 pub use subscriber::Subscriber;
-pub use table::partition;
+pub use table::{partition, raw_partition};
 pub use truth::Truth;
 pub use world::{Answer, World, answer, sign};

@@ -16,6 +16,10 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+/// Of an item of up to a kilobyte, in a transaction.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-capacity-handling>
+const UNITS_OF_A_REFUSED_PART: f64 = 2.0;
+
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
 /// A running meter. Dropping it stops it.
@@ -101,7 +105,11 @@ impl Post {
         let written = written(asked);
         let charged = &answer["ConsumedCapacity"];
         let each = charged.as_array().map_or(std::slice::from_ref(charged), Vec::as_slice);
-        let units: f64 = each.iter().filter_map(|one| one["CapacityUnits"].as_f64()).sum();
+        let mut units: f64 = each.iter().filter_map(|one| one["CapacityUnits"].as_f64()).sum();
+        // DynamoDB charges a transaction whose conditions fail as one that lands; its stand-in says nothing of it.
+        if answer.get("CancellationReasons").is_some() {
+            units += f64::from(u32::try_from(written.len()).unwrap_or(u32::MAX)) * UNITS_OF_A_REFUSED_PART;
+        }
         let mut read = lock(&self.read);
         if written.is_empty() {
             read.read_units += units;

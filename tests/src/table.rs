@@ -7,6 +7,13 @@ use serde_json::{Value, json};
 
 /// Every item of a partition by its sort key, with its attributes as plain values.
 pub async fn partition(dynamodb_url: &str, table: &str, pk: &str) -> Result<BTreeMap<String, Value>> {
+    let reply = raw_partition(dynamodb_url, table, pk).await?;
+    let Some(items) = reply["Items"].as_array() else { bail!("the table answered {reply}") };
+    items.iter().map(|item| plain_item(item).with_context(|| format!("read {item}"))).collect()
+}
+
+/// The same as DynamoDB answers it.
+pub async fn raw_partition(dynamodb_url: &str, table: &str, pk: &str) -> Result<Value> {
     const CREDENTIAL: &str =
         "AWS4-HMAC-SHA256 Credential=k/20260101/r/dynamodb/aws4_request, SignedHeaders=host, Signature=s";
     let query = json!({
@@ -24,9 +31,7 @@ pub async fn partition(dynamodb_url: &str, table: &str, pk: &str) -> Result<BTre
         .body(query.to_string())
         .send()
         .await?;
-    let reply: Value = serde_json::from_slice(&reply.bytes().await?)?;
-    let Some(items) = reply["Items"].as_array() else { bail!("the table answered {reply}") };
-    items.iter().map(|item| plain_item(item).with_context(|| format!("read {item}"))).collect()
+    Ok(serde_json::from_slice(&reply.bytes().await?)?)
 }
 
 fn plain_item(item: &Value) -> Option<(String, Value)> {

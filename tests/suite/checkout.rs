@@ -3,7 +3,7 @@
 use anyhow::Result;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{EventBuilder, World, answer};
+use tests::{World, answer};
 
 const PATH: &str = "/api/subscriptions/checkout/";
 
@@ -293,38 +293,5 @@ async fn a_session_of_a_deleted_customer_is_not_handed_out_again() -> Result<()>
     let second = world.post(PATH, Some(&token), &json!({})).await?;
     assert_eq!(second.status, 200, "{:?}", second.body);
     assert_ne!(second.body["session_id"], first["session_id"]);
-    world.stack.shutdown().await
-}
-
-/// The account sells something else too, and its customer bears the number of one of our users.
-#[tokio::test(flavor = "multi_thread")]
-async fn where_our_products_are_named_a_subscription_to_another_gives_and_spends_nothing() -> Result<()> {
-    let world = World::with(&[("PRODUCT_IDS", "prod_ours")]).await?;
-    let token = world.token("42")?;
-    let now = world.business_now_second();
-    let trialing = |id: &str, product: &str, after: i64| {
-        EventBuilder::subscription(id, "sub_1", "cus_1", now + after)
-            .owned_by("42")
-            .status("trialing")
-            .with("/data/object/trial_start", now)
-            .with("/data/object/trial_end", now + 7 * 86_400)
-            .with("/data/object/items/data/0/price/product", product)
-    };
-    let outcome = async |event: EventBuilder| -> Result<Value> {
-        Ok(world.deliver(&event.body()).await?.body["outcome"].clone())
-    };
-    assert_eq!(outcome(trialing("evt_1", "prod_another", 0)).await?, "ignored");
-    let status = world.status(&token).await?;
-    assert_eq!((&status["status"], &status["has_used_trial"]), (&json!("none"), &json!(false)));
-    assert_eq!(world.get("/api/banking/accounts/", Some(&token)).await?.code(), "CHECKOUT_REQUIRED");
-
-    assert_eq!(outcome(trialing("evt_2", "prod_ours", 10)).await?, "applied");
-    let status = world.status(&token).await?;
-    assert_eq!((&status["status"], &status["has_used_trial"]), (&json!("trialing"), &json!(true)));
-
-    assert_eq!(outcome(trialing("evt_3", "prod_another", 20)).await?, "applied", "it was moved to another product");
-    let status = world.status(&token).await?;
-    assert_eq!((&status["status"], &status["has_used_trial"]), (&json!("none"), &json!(true)));
-    assert_eq!(world.get("/api/banking/accounts/", Some(&token)).await?.code(), "TRIAL_USED");
     world.stack.shutdown().await
 }

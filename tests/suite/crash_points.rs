@@ -214,16 +214,10 @@ impl Site {
     async fn play_checkout(&self, call: usize, moment: Moment) -> Result<Played> {
         let user = self.user();
         let token = self.world.token(&user)?;
-        let minute = || self.world.business_now_second() / 60;
-        let began = minute();
         let was_killed = self.crossing.kill_at(call, moment, self.ask_checkout(&token)).await.is_none();
         let reply = self.ask_checkout(&token).await?;
         let session = reply["session_id"].as_str().with_context(|| format!("no session in {reply}"))?;
         ensure!(self.ask_checkout(&token).await? == reply, "the same session again");
-        if minute() != began {
-            // The key of a session holds the minute: a request of the next one may open another.
-            return Box::pin(self.play_checkout(call, moment)).await;
-        }
         let email = format!("user{user}@example.com");
         let customers = self.world.stripe_get(&format!("/v1/customers?email={email}")).await?;
         ensure!(customers["data"].as_array().is_some_and(|all| all.len() == 1), "one customer: {customers}");

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result};
 use lambda_http::Body;
 use serde_json::{Value, json};
+use shared::boot::Core;
 use shared::clock::Clock;
 use shared::config::Misconfigured;
-use shared::boot::Core;
 use shared::http::{Function, Request};
 use tests::meter::Meter;
 use tests::{EventBuilder, Services, World, core_on, sign};
@@ -92,7 +92,9 @@ async fn two_users_requests_write_to_no_partition_in_common() -> Result<()> {
         })
     };
     let mut of_each: Vec<(String, Vec<BTreeSet<String>>)> = Vec::new();
-    for event_type in ["customer.subscription.created", "customer.subscription.updated", "customer.subscription.deleted"] {
+    for event_type in
+        ["customer.subscription.created", "customer.subscription.updated", "customer.subscription.deleted"]
+    {
         let mut partitions = Vec::new();
         for number in 0..2 {
             let event = of_user(event_type, number, now - 10, None);

@@ -3,6 +3,7 @@
 mod authorizer;
 mod budgets;
 mod checkout;
+mod checkout_overtaken;
 mod concurrency;
 mod config_and_health;
 mod crash_points;
@@ -14,6 +15,7 @@ mod interleavings;
 mod lives;
 mod portal;
 mod reconcile;
+mod reconcile_in_trouble;
 mod records;
 mod security;
 mod session_status;

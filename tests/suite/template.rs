@@ -260,7 +260,7 @@ fn the_routes_of_cargo_lambda_watch_are_the_templates() {
 #[test]
 fn a_parameter_that_makes_no_sense_is_refused() {
     let [template, _] = templates();
-    let cases: [(&str, &[&str], &[&str]); 13] = [
+    let cases: [(&str, &[&str], &[&str]); 14] = [
         ("LiveMode", &["true", "false"], &["", "True", "yes"]),
         ("Architecture", &["arm64", "x86_64"], &["amd64", ""]),
         ("LogLevel", &["info", "debug"], &["trace", "INFO"]),
@@ -296,6 +296,7 @@ fn a_parameter_that_makes_no_sense_is_refused() {
         ),
         ("GateExemptPrefixes", &["", "/api/auth/", "/api/auth/,/api/docs"], &["/", "api/auth", "/api/auth/,/"]),
         ("DefaultPriceIdLive", &["", "price_1Abc", "gold-plan"], &["price_1,price_2", "price 1"]),
+        ("SessionStatusRateLimit", &["1", "10"], &["0", "-1", "all"]),
         ("QuietHours", &["1", "168"], &["0", "169"]),
         ("AlarmEmail", &["", "ops@example.com"], &["ops", "a@b, c@d"]),
     ];
@@ -325,34 +326,129 @@ fn live_mode_does_not_start_from_the_defaults_of_a_laptop() {
     );
 }
 
-/// An alarm on a metric that nothing writes would sleep for ever.
+/// Anybody may ask session-status, and each question is one to Stripe.
 #[test]
-fn every_metric_an_alarm_or_the_dashboard_names_is_written() {
+fn what_asks_stripe_for_anybody_has_a_throttle_of_its_own() {
     let [template, _] = templates();
-    let mut written: BTreeSet<&str> = BTreeSet::new();
-    for (_, directives) in shared::metrics::LINES {
-        written.extend(directives.iter().flat_map(|directive| directive.metrics).map(|(name, _)| *name));
+    let api = &template.resource("Api")["Properties"];
+    let function = template.functions().into_iter().find(|function| function.folder == "session-status").unwrap();
+    let events = function.properties["Events"].as_object().unwrap().values();
+    let routes: BTreeSet<String> = events
+        .map(|event| {
+            let of = |name: &str| event["Properties"][name].as_str().unwrap_or_default();
+            format!("{} {}", of("Method"), of("Path"))
+        })
+        .collect();
+    let throttled = api["RouteSettings"].as_object().unwrap();
+    assert_eq!(throttled.keys().cloned().collect::<BTreeSet<_>>(), routes);
+    let default = |limit: &Value| {
+        let parameter = limit["Ref"].as_str().unwrap_or_else(|| panic!("{limit} is no parameter"));
+        assert!(template.accepts(parameter, "1") && !template.accepts(parameter, "0"), "{parameter}");
+        template.document["Parameters"][parameter]["Default"].as_u64().unwrap()
+    };
+    for settings in throttled.values() {
+        for limit in ["ThrottlingRateLimit", "ThrottlingBurstLimit"] {
+            assert!(default(&settings[limit]) < default(&api["DefaultRouteSettings"][limit]), "{limit}");
+        }
+        // Both spellings together stay under Stripe's limit of test mode.
+        assert!(2 * default(&settings["ThrottlingRateLimit"]) < 25);
     }
-    let mut named = BTreeSet::new();
-    for (_, alarm) in template.resources_of("AWS::CloudWatch::Alarm") {
-        policy::walk(&alarm["Properties"], &mut |value| {
-            if value.get("Namespace").is_some_and(|namespace| namespace["Ref"] == "AWS::StackName") {
-                named.insert(value["MetricName"].as_str().unwrap_or_default().to_owned());
+}
+
+/// A metric and the names of the dimensions it is kept by.
+type Series = (String, BTreeSet<String>);
+
+fn series(name: &str, dimensions: &[&str]) -> Series {
+    (name.to_owned(), set(dimensions))
+}
+
+/// What the functions write and what AWS's services do.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html>,
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-metrics.html>,
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html>
+fn written() -> BTreeMap<&'static str, BTreeSet<Series>> {
+    let mut ours = BTreeSet::new();
+    for (_, directives) in shared::metrics::LINES {
+        for directive in directives {
+            for (name, _) in directive.metrics {
+                ours.extend(directive.dimensions.iter().map(|dimensions| series(name, dimensions)));
             }
+        }
+    }
+    let all = |names: &[&str], dimension: &str| names.iter().map(|name| series(name, &[dimension])).collect();
+    BTreeMap::from([
+        ("ours", ours),
+        ("AWS/Lambda", all(&["Url5xxCount", "Throttles", "Errors", "Duration"], "FunctionName")),
+        ("AWS/ApiGateway", all(&["Count", "4xx", "5xx", "Latency"], "ApiId")),
+        ("AWS/DynamoDB", all(&["ReadThrottleEvents", "WriteThrottleEvents"], "TableName")),
+    ])
+}
+
+/// An alarm on a metric that nothing writes, or not by these dimensions, would sleep for ever.
+#[test]
+fn every_metric_an_alarm_names_is_written_with_its_dimensions() {
+    let [template, _] = templates();
+    let written = written();
+    let mut count = 0;
+    for (id, alarm) in template.resources_of("AWS::CloudWatch::Alarm") {
+        policy::walk(&alarm["Properties"], &mut |value| {
+            let Some(name) = value.get("MetricName").and_then(Value::as_str) else { return };
+            let namespace = match value["Namespace"]["Ref"] == "AWS::StackName" {
+                true => "ours",
+                false => value["Namespace"].as_str().unwrap_or_default(),
+            };
+            let dimensions = value.get("Dimensions").and_then(Value::as_array).cloned().unwrap_or_default();
+            let names: Vec<&str> = dimensions.iter().filter_map(|one| one["Name"].as_str()).collect();
+            let known = written.get(namespace).unwrap_or_else(|| panic!("{id}: {namespace}"));
+            assert!(known.contains(&series(name, &names)), "{id}: nothing writes {name} by {names:?}");
+            for dimension in &dimensions {
+                has_a_value_that_occurs(&template, id, dimension);
+            }
+            count += 1;
         });
     }
-    assert!(named.len() >= 10, "{named:?}");
+    assert!(count >= 18, "{count}");
+}
+
+/// A dimension of a value that no line has is as silent as one of a wrong name.
+fn has_a_value_that_occurs(template: &Template, alarm: &str, dimension: &Value) {
+    let value = &dimension["Value"];
+    let kind_of = || template.resource(value["Ref"].as_str().unwrap_or_default())["Type"].clone();
+    let occurs = match dimension["Name"].as_str() {
+        Some("mode") => *value == serde_json::json!({ "Fn::If": ["IsLive", "live", "test"] }),
+        Some("FunctionName") => kind_of() == "AWS::Serverless::Function",
+        Some("ApiId") => kind_of() == "AWS::Serverless::HttpApi",
+        Some("TableName") => kind_of() == "AWS::DynamoDB::Table",
+        _ => false,
+    };
+    assert!(occurs, "{alarm}: {dimension}");
+}
+
+#[test]
+fn every_metric_the_dashboard_shows_is_written_with_its_dimensions() {
+    let [template, _] = templates();
+    let written = written();
+    let outcomes = ["applied", "duplicate", "stale", "ignored", "parked", "failed", "unavailable"];
+    let functions: Vec<String> = template.functions().into_iter().map(|function| function.folder).collect();
     let dashboard = template.resource("Dashboard")["Properties"]["DashboardBody"]["Fn::Sub"][0].as_str().unwrap();
     let dashboard: Value = serde_json::from_str(dashboard).unwrap();
     for widget in dashboard["widgets"].as_array().unwrap() {
         for metric in widget["properties"]["metrics"].as_array().unwrap() {
-            if metric[0] == "${AWS::StackName}" {
-                named.insert(metric[1].as_str().unwrap().to_owned());
+            let words: Vec<&str> = metric.as_array().unwrap().iter().filter_map(Value::as_str).collect();
+            let (namespace, name, dimensions) = (words[0], words[1], &words[2..]);
+            let namespace = if namespace == "${AWS::StackName}" { "ours" } else { namespace };
+            let names: Vec<&str> = dimensions.iter().step_by(2).copied().collect();
+            assert!(written[namespace].contains(&series(name, &names)), "nothing writes {name} by {names:?}");
+            for pair in dimensions.chunks(2) {
+                let occurs = match pair[0] {
+                    "mode" => pair[1] == "${Mode}",
+                    "outcome" => outcomes.contains(&pair[1]),
+                    "function" => functions.iter().any(|function| function == pair[1]),
+                    _ => pair[1].starts_with("${"),
+                };
+                assert!(occurs, "{metric}");
             }
         }
-    }
-    for name in named {
-        assert!(written.contains(name.as_str()), "nothing writes {name}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use tests::World;
+use tests::{EventBuilder, World};
 
 /// A user whose trial is over and canceled, and for whom somebody makes a second one in the Dashboard.
 async fn second_trial(world: &World, user: &str) -> Result<(String, String)> {
@@ -65,5 +65,36 @@ async fn the_first_trial_survives_the_customer() -> Result<()> {
     world.delivered().await?;
     let after = world.status(&token).await?;
     assert_eq!((&after["first_trial_at"], &after["access"]), (&before, &json!(false)));
+    world.stack.shutdown().await
+}
+
+/// The key may not write subscriptions, or Stripe will not end that trial (a schedule manages it, say).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_trial_that_cannot_be_ended_is_on_record_and_said_all_the_same() -> Result<()> {
+    local::logs::start(false);
+    let world = World::with(&[("TRIAL_ABUSE_ACTION", "end_trial")]).await?;
+    let token = world.token("second-trial-3")?;
+    let first = world.subscribe(&token).await?;
+    let object = world.stripe_subscription(&first).await?;
+    world.stripe_delete(&format!("/v1/subscriptions/{first}")).await?;
+    world.delivered().await?;
+    let refused = json!({ "method": "POST", "path_prefix": "/v1/subscriptions/", "kind": "403", "count": 1000 });
+    world.sandbox("faults", &json!({ "api": [refused] })).await?;
+    world.sandbox("deliver", &json!({ "hold": true })).await?;
+    let customer = object["customer"].as_str().context("a customer")?;
+    let form = format!(
+        "customer={customer}&items[0][price]={}&trial_period_days=14&metadata[user_id]=second-trial-3",
+        stripe_sandbox::DEFAULT_PRICE_ID
+    );
+    let second = world.stripe_post("/v1/subscriptions", &form).await?.body;
+    let id = second["id"].as_str().with_context(|| format!("{second}"))?.to_owned();
+    let event = EventBuilder::of("evt_again", "customer.subscription.created", world.business_now_second(), second);
+    assert_eq!(world.deliver(&event.body()).await?.body["outcome"], "applied");
+    assert_eq!(errors_about(&id).len(), 1);
+    let is_said = |line: &Value| {
+        line["message"] == "A second trial could not be ended at Stripe" && line["subscription"] == id.as_str()
+    };
+    assert!(local::logs::after(0).iter().any(is_said));
+    assert_eq!(world.status(&token).await?["subscription_id"], id.as_str());
     world.stack.shutdown().await
 }

@@ -194,3 +194,27 @@ async fn stripe_failing_costs_the_card_and_nothing_else() -> Result<()> {
     assert_eq!(world.status(&token).await?["payment_method"]["last4"], "4242", "the next event brings it");
     world.stack.shutdown().await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_trial_of_an_orphan_is_told_when_its_user_is_known() -> Result<()> {
+    local::logs::start(false);
+    let world = World::start().await?;
+    let now = world.business_now_second();
+    let trialing = EventBuilder::subscription("evt_o1", "sub_orphan_told", "cus_orphan_told", now)
+        .with("/type", "customer.subscription.created")
+        .status("trialing")
+        .with("/data/object/trial_start", now)
+        .with("/data/object/trial_end", now + 7 * 86_400);
+    assert_eq!(world.deliver(&trialing.body()).await?.body["outcome"], "parked");
+    let session = json!({
+        "id": "cs_test_told", "object": "checkout.session", "status": "complete", "mode": "subscription", "url": null,
+        "expires_at": now + 86_400, "customer": "cus_orphan_told", "client_reference_id": "orphan-4711",
+        "subscription": "sub_orphan_told",
+    });
+    let done = EventBuilder::of("evt_o2", "checkout.session.completed", now + 1, session);
+    assert_eq!(world.deliver(&done.body()).await?.body["outcome"], "applied");
+    assert_eq!(world.status(&world.token("orphan-4711")?).await?["status"], "trialing");
+    let wanted = "Trial tracked via webhook for user orphan-4711";
+    assert!(local::logs::after(0).iter().any(|line| line["message"] == wanted));
+    world.stack.shutdown().await
+}

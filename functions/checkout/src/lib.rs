@@ -13,7 +13,7 @@ use shared::books::Books;
 use shared::boot::Core;
 use shared::clock::Clock;
 use shared::config::Misconfigured;
-use shared::domain::{Account, CheckoutChoice, OurProducts, PriceId};
+use shared::domain::{Account, CheckoutChoice, PriceId};
 use shared::http::{self, ApiError, Function, Method, Reply, Request, StatusCode, body};
 use shared::stripe::StripeError;
 use shared::sync::SyncError;
@@ -28,7 +28,6 @@ pub struct Deps {
     clock: Clock,
     default_price: Option<PriceId>,
     allowed_prices: Vec<PriceId>,
-    our_products: OurProducts,
     allowed_origins: Vec<String>,
     default_success_url: String,
     default_cancel_url: String,
@@ -45,7 +44,6 @@ impl Deps {
             clock: core.clock.clone(),
             default_price: config.default_price.clone(),
             allowed_prices: config.allowed_prices.clone(),
-            our_products: config.our_products.clone(),
             allowed_origins: config.allowed_origins.clone(),
             default_success_url: config.frontend_page("/checkout/success?session_id={CHECKOUT_SESSION_ID}")?,
             default_cancel_url: config.frontend_page("/checkout/cancel")?,
@@ -81,14 +79,14 @@ fn refuse_subscribers(account: &Account) -> Result<(), ApiError> {
     if account.is_subscribed() { Err(ApiError::AlreadySubscribed) } else { Ok(()) }
 }
 
-/// The prices the operator named, and the active recurring ones of the catalogue that are for our products.
+/// The prices the operator named, and the active recurring ones of the catalogue.
 async fn is_price_allowed(deps: &Deps, price: &PriceId) -> Result<bool, ApiError> {
     if deps.default_price.as_ref() == Some(price) || deps.allowed_prices.contains(price) {
         return Ok(true);
     }
     let read = deps.books.store().read_price(price).await;
     let known = read.map_err(|error| ApiError::unavailable(FAILED, &error))?;
-    Ok(known.is_some_and(|price| price.can_be_subscribed() && deps.our_products.include(Some(&price.product))))
+    Ok(known.is_some_and(|price| price.can_be_subscribed()))
 }
 
 impl Asked {

@@ -6,7 +6,7 @@
 use shared::auth::Caller;
 use shared::domain::{Account, CheckoutChoice, CheckoutClaim, CheckoutSessionId, CustomerId};
 use shared::http::ApiError;
-use shared::store::{Change, Commit, Outcome};
+use shared::store::{Change, Commit};
 use shared::stripe::{CheckoutStatus, NewCheckoutSession, Snapshot, StripeError};
 use shared::sync::{self, Linked, SyncError};
 
@@ -24,14 +24,18 @@ pub(crate) async fn open(
     mut account: Account,
     asked: &Asked,
 ) -> Result<CheckoutClaim, ApiError> {
+    let mut looked_up: Option<CheckoutSessionId> = None;
     for _ in 0..MAX_ROUNDS {
         let choice = asked.choice(&account, deps.trial_days);
         if let Some(open) = account.reusable_checkout(&choice, deps.clock.business_now()) {
             return Ok(open.clone());
         }
-        if resolve_other(deps, caller, &account).await? == Resolved::Unchanged
-            && let Some(claim) = open_one(deps, caller, &account, choice).await?
-        {
+        let other = account.checkout.as_ref().map(|claim| &claim.session);
+        // What became of this session is in the account by now: looking it up again would not end.
+        let is_known = other.is_some() && other == looked_up.as_ref();
+        if !is_known && resolve_other(deps, caller, &account).await? == Resolved::Learnt {
+            looked_up = other.cloned();
+        } else if let Some(claim) = open_one(deps, caller, &account, choice).await? {
             return Ok(claim);
         }
         account = read_account(deps, caller).await?;
@@ -44,7 +48,7 @@ pub(crate) async fn open(
 #[derive(PartialEq, Eq)]
 pub(crate) enum Resolved {
     Unchanged,
-    /// It had become a subscription, which is on record now.
+    /// It had become a subscription, which is on record now: the records have to be read again.
     Learnt,
 }
 
@@ -77,9 +81,7 @@ pub(crate) async fn learn_how_it_ended(
     };
     let observed = Snapshot { value: owned, seen_from: seen.seen_from, seen_until: seen.seen_until };
     match sync::observe_subscription(&deps.books, &observed, Some(&caller.user)).await {
-        // Known already and just as old as it was: looking again would not end.
-        Ok(Outcome::Stale) => Ok(Resolved::Unchanged),
-        // Its webhooks and the success page kept writing it while we tried: what they wrote is there to be read.
+        // Also when its webhooks or the success page were first, or kept writing it while we tried.
         Ok(_) | Err(SyncError::Contended { .. }) => Ok(Resolved::Learnt),
         Err(error) => Err(sync_failed(error)),
     }
@@ -203,6 +205,11 @@ async fn claim_it(
     };
     if customer.is_new && refusals.iter().any(|refusal| refusal.index == 2) {
         link(deps, caller, &customer.id).await?;
+    }
+    // Another customer has become the user's: nobody asks for this session again.
+    if customer.is_new && refusals.iter().any(|refusal| refusal.index == 1) {
+        give_up(deps, &claim).await;
+        return Ok(None);
     }
     let is_beaten = refusals.iter().any(|refusal| refusal.index == 0);
     if !is_beaten {

@@ -53,6 +53,9 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<Done> {
         for event in &failed {
             printer.answer(&failed_json(event), [failed_line(event)]);
         }
+        if failed.is_empty() {
+            printer.say("No event has failed.");
+        }
         return Ok(Done::unless(!failed.is_empty()));
     }
     let auditor = context.target.auditor().await?;
@@ -60,7 +63,11 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<Done> {
         return one(context, &auditor, &id).await;
     }
     let types = Types::of(arguments.event_type.as_deref());
-    for told in latest(&auditor, &types, arguments.last as usize).await? {
+    let found = latest(&auditor, &types, arguments.last as usize).await?;
+    if found.is_empty() {
+        printer.say("Stripe has made no such event in the last 30 days.");
+    }
+    for told in found {
         printer.answer(&told.json(), [told.line()]);
     }
     Ok(Done::Everything)

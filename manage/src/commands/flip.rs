@@ -93,7 +93,12 @@ async fn update_stack(
         Ok(_) => wait_for_update(&client, stack, printer).await,
         // All parameters are as they were asked to be.
         Err(error) if error.message().is_some_and(|text| text.contains("No updates are to be performed")) => Ok(()),
-        Err(error) => Err(anyhow!("update stack {stack}: {}", causes(&error))),
+        // The template's own rules may refuse it: live mode without the front end's address, say.
+        Err(error) => Err(anyhow!(
+            "Stack {stack} was not updated: {}. The functions are as they were. Mend that with sam deploy, then run the \
+             command again: it goes on from there",
+            causes(&error)
+        )),
     }
 }
 
@@ -124,11 +129,13 @@ async fn wait_until_served(target: &Target, mode: Mode) -> Result<()> {
     let Some(api) = &target.api_url else { return Ok(()) };
     let deadline = Instant::now() + LONGEST_WAIT;
     loop {
-        if probes::served_mode(&target.core, api).await? == Some(mode) {
+        let said = probes::served_mode(&target.core, api).await;
+        if matches!(said, Ok(Some(served)) if served == mode) {
             return Ok(());
         }
         if Instant::now() >= deadline {
-            bail!("The functions were changed, but health does not say {mode} mode yet. Run the command again.");
+            let why = said.err().map(|error| format!(" ({error:#})")).unwrap_or_default();
+            bail!("The functions were changed, but health does not say {mode} mode yet{why}. Run the command again.");
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }

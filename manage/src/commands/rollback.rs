@@ -33,7 +33,7 @@ const STAYS: [&str; 4] = [
 
 pub async fn run(context: &Context, arguments: Arguments) -> Result<Done> {
     let printer = &context.printer;
-    if served(&context.target).await? == Mode::Test {
+    if served(&context.target).await == Mode::Test {
         printer.answer(
             &json!({ "served": "test", "changed": false }),
             ["The functions serve test mode already.".to_owned()],
@@ -50,13 +50,14 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<Done> {
     roll_back(&context.target, printer, arguments.check).await
 }
 
-/// The mode the functions say they serve, or, where they cannot be asked, the one they were deployed with.
-pub(super) async fn served(target: &Target) -> Result<Mode> {
+/// The mode the functions say they serve, or, where they cannot be asked, the one they were deployed with: an API that is
+/// down is no reason not to go back.
+pub async fn served(target: &Target) -> Mode {
     let said = match &target.api_url {
-        Some(api) => probes::served_mode(&target.core, api).await?,
+        Some(api) => probes::served_mode(&target.core, api).await.ok().flatten(),
         None => None,
     };
-    Ok(said.unwrap_or(target.core.config.mode))
+    said.unwrap_or(target.core.config.mode)
 }
 
 /// Flips, and with `is_checked` compares every live record before and after.

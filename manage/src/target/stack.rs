@@ -23,12 +23,11 @@ pub struct Deployed {
 }
 
 /// The template's parameters and the variables of the functions that they set.
-const SETTINGS: [(&str, &str); 12] = [
+const SETTINGS: [(&str, &str); 11] = [
     ("LiveMode", "STRIPE_LIVE_MODE"),
     ("FrontendUrl", "FRONTEND_URL"),
     ("AllowedOrigins", "ALLOWED_ORIGINS"),
     ("AllowedPriceIds", "ALLOWED_PRICE_IDS"),
-    ("ProductIds", "PRODUCT_IDS"),
     ("TrialDays", "TRIAL_DAYS"),
     ("TrialAbuseAction", "TRIAL_ABUSE_ACTION"),
     ("PastDueGraceDays", "PAST_DUE_GRACE_DAYS"),

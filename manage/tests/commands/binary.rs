@@ -39,6 +39,20 @@ async fn mistakes_are_usage_errors_on_stderr() {
 }
 
 #[tokio::test]
+async fn a_secret_as_an_argument_is_refused_and_not_shown_again() {
+    for arguments in [
+        &["secrets", "set", "sk_test_canary"][..],
+        &["secrets", "set", "--stripe-secret-key", "rk_live_canary"],
+        &["rotate", "stripe-key", "--key=sk_live_canary"],
+        &["register-webhook", "--secret-stdin", "whsec_canary"],
+    ] {
+        let said = said(arguments).await;
+        assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{arguments:?}");
+        assert!(said.stderr.contains("standard input") && !said.stderr.contains("canary"), "{said:?}");
+    }
+}
+
+#[tokio::test]
 async fn old_spellings_have_the_same_help() {
     for (old, new) in [
         ("sync_stripe", "sync-stripe"),

@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use manage::commands::doctor::{Arguments, Check, Patient, Section, Verdict, examine};
-use manage::commands::flip;
+use manage::commands::{flip, rollback};
 use manage::printer::Printer;
 use manage::target::{Place, Target};
 use serde_json::{Value, json};
@@ -187,5 +187,15 @@ async fn the_flip_is_one_update_of_the_stack_that_keeps_every_other_parameter() 
         (Some("TrialDays"), Some("true"))
     );
     assert_eq!(value(1, "Parameters.member.2.UsePreviousValue"), Some("true"), "the live price stays");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_that_is_down_does_not_stand_in_the_way_of_going_back() -> Result<()> {
+    let world = World::start().await?;
+    let (mut target, _) = deployed(&world).await?;
+    target.api_url = Some("http://127.0.0.1:1/".parse()?);
+    target.core.config.mode = Mode::Live;
+    assert_eq!(rollback::served(&target).await, Mode::Live, "as it was deployed");
     Ok(())
 }

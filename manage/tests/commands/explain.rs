@@ -98,3 +98,39 @@ async fn nobody_is_not_an_error_but_something_to_look_into() -> Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_of_whom_no_event_came_is_found_at_stripe() -> Result<()> {
+    let world = deaf_world().await?;
+    let customer = customer_at_stripe(&world, "ana@example.com", Some("77")).await?;
+    let subscription = subscription_at_stripe(&world, &customer, 0).await?;
+    for who in ["77", customer.as_str()] {
+        let said = manage(&world, &["explain", who]).await;
+        assert_eq!(said.code, 1, "{said:?}");
+        assert!(said.stdout.starts_with("User 77 has no access (CHECKOUT_REQUIRED)."), "{said:?}");
+        let differs = format!("✗ {subscription} is active at Stripe and not on record");
+        assert!(said.stdout.contains(&differs) && said.stdout.contains("sync-stripe --customer"), "{said:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_on_record_and_not_at_stripe_is_said_to_be() -> Result<()> {
+    let world = World::start().await?;
+    world.subscribe(&world.token("42")?).await?;
+    // As after the deletion of all test data in the Dashboard.
+    let empty = crate::fake_stripe::FakeStripe::start(crate::fake_stripe::Account::default()).await;
+    let services = tests::Services {
+        dynamodb_url: world.stack.dynamodb_url(),
+        stripe_url: &empty.url,
+        default_price: stripe_sandbox::DEFAULT_PRICE_ID,
+    };
+    let core = tests::core_on(&world.stack, services, shared::clock::Clock::default()).await?;
+    let auditor = core.auditor(Mode::Test)?;
+    let subjects = manage::commands::explain::Subject::find(&auditor, "42").await?;
+    let explanation = manage::commands::explain::explain(&auditor, core.config.policy, &subjects[0]).await?;
+    let [difference] = &explanation.differences[..] else { panic!("{explanation:?}") };
+    assert!(difference.what.ends_with("is on record and not at Stripe"), "{difference:?}");
+    assert_eq!(difference.mend, "sync-stripe --clean");
+    Ok(())
+}

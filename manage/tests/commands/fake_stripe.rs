@@ -61,7 +61,9 @@ async fn answer(State(account): State<Arc<Mutex<Account>>>, OriginalUri(uri): Or
     let of = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
     match path.as_str() {
         "/v1/customers" => Json(customers(&account, &of)).into_response(),
-        "/v1/products" | "/v1/prices" | "/v1/subscriptions" => Json(list(Vec::new(), false)).into_response(),
+        "/v1/products" | "/v1/prices" | "/v1/subscriptions" | "/v1/events" | "/v1/customers/search" => {
+            Json(list(Vec::new(), false)).into_response()
+        }
         _ => (StatusCode::NOT_FOUND, Json(json!({ "error": { "code": "resource_missing" } }))).into_response(),
     }
 }

@@ -193,9 +193,14 @@ async fn the_source_is_never_written_to_and_a_wrong_one_is_a_sentence() -> Resul
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_where_no_database_is_is_told_without_its_password() -> Result<()> {
     let world = World::start().await?;
-    for url in ["postgresql://reader:canary@127.0.0.1:1/app", "canary"] {
+    for (url, code, advice) in [
+        ("postgresql://reader:canary@127.0.0.1:1/app", 1, "Check host, port and name in the URL"),
+        ("canary", 2, "postgresql://user@host/database"),
+        ("", 2, "names no host"),
+    ] {
         let said = manage(&world, &["import-djstripe", "--dry-run", url]).await;
-        assert!(said.code == 1 && !format!("{said:?}").contains("canary"), "{said:?}");
+        assert!(said.code == code && said.stderr.contains(advice), "{said:?}");
+        assert!(!format!("{said:?}").contains("canary"), "{said:?}");
     }
     let said = run(vec!["import-djstripe".into(), "--help".into()], Vec::new(), String::new()).await;
     assert!(said.stdout.contains("PGPASSWORD"));

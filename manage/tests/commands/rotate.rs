@@ -120,7 +120,7 @@ async fn stripes_key_is_exchanged_for_one_of_the_same_account_only() -> Result<(
     world.sandbox("keys", &json!({ "add": "sk_test_rolled1" })).await?;
     for (key, sign) in [
         ("sk_live_rolled1", "not a secret or restricted key of test mode"),
-        ("sk_test_unknown", "does not accept the API key"),
+        ("sk_test_unknown", "does not accept the API key that was given. Nothing was changed"),
     ] {
         let said = manage_with(&world, &["rotate", "stripe-key", "--yes"], key).await;
         assert!(said.code == 1 && said.stderr.contains(sign), "{said:?}");
@@ -133,6 +133,16 @@ async fn stripes_key_is_exchanged_for_one_of_the_same_account_only() -> Result<(
     assert_eq!(manage(&world, &["rotate", "stripe-key", "--finish", "--yes"]).await.code, 0);
     let fields = target(&world, Mode::Test).await?.core.secrets.read_previous_fields(Mode::Test).await?;
     assert!(fields.is_none(), "the old key is in no version");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_has_nothing_to_finish() -> Result<()> {
+    let world = World::start().await?;
+    let before = endpoints(&auditor(&world)).await?;
+    let said = manage(&world, &["rotate", "webhook", "--finish", "--yes"]).await;
+    assert!(said.code == 2 && said.stderr.contains("nothing to --finish"), "{said:?}");
+    assert_eq!(endpoints(&auditor(&world)).await?, before, "no rotation was begun");
     Ok(())
 }
 

@@ -71,3 +71,22 @@ impl JwtVerifier for Hs256 {
         Algorithm::HS256
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_but_hs256_with_a_key_for_it_is_made() {
+        let (signing, verifying) = (EncodingKey::from_secret(b"key"), DecodingKey::from_secret(b"key"));
+        assert!(signer(&Algorithm::HS256, &signing).is_ok() && verifier(&Algorithm::HS256, &verifying).is_ok());
+        for algorithm in [Algorithm::HS384, Algorithm::HS512, Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA] {
+            assert!(
+                signer(&algorithm, &signing).is_err() && verifier(&algorithm, &verifying).is_err(),
+                "{algorithm:?}"
+            );
+        }
+        let (ec_signing, ec_verifying) = (EncodingKey::from_ec_der(b"key"), DecodingKey::from_ec_der(b"key"));
+        assert!(signer(&Algorithm::HS256, &ec_signing).is_err() && verifier(&Algorithm::HS256, &ec_verifying).is_err());
+    }
+}

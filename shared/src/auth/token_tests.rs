@@ -182,6 +182,14 @@ fn what_is_no_token_is_refused() {
 
 #[test]
 fn a_token_over_eight_kilobytes_is_refused_unread() {
+    let with = |size: usize| signed(&claims(json!({"name": "x".repeat(size)})), KEY);
+    let lengths: Vec<(usize, bool)> = (5_850..6_150)
+        .map(with)
+        .map(|token| (token.len(), check(&token) != Err(TokenError::TooLong)))
+        .filter(|(length, _)| length.abs_diff(8 * 1024) < 8)
+        .collect();
+    assert!(lengths.iter().any(|(length, _)| *length == 8 * 1024), "{lengths:?}");
+    assert!(lengths.iter().all(|(length, is_read)| *is_read == (*length <= 8 * 1024)), "{lengths:?}");
     let long = signed(&claims(json!({"name": "x".repeat(8 * 1024)})), KEY);
     assert_eq!(check(&long), Err(TokenError::TooLong));
 }

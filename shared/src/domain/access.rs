@@ -120,6 +120,18 @@ mod tests {
     }
 
     #[test]
+    fn of_several_subscriptions_the_best_is_named() {
+        for (better, worse) in
+            [(Status::Active, Status::Trialing), (Status::Trialing, Status::PastDue), (Status::Active, Status::PastDue)]
+        {
+            let (one, other) = (subscription("sub_1", better.clone()), subscription("sub_2", worse));
+            for subscriptions in [vec![one.clone(), other.clone()], vec![other, one]] {
+                assert_eq!(decided(&account(subscriptions)), Access::Granted { status: better.clone() });
+            }
+        }
+    }
+
+    #[test]
     fn each_status_grants_or_denies_as_the_contract_says() {
         for (status, granted) in [
             (Status::Trialing, true),

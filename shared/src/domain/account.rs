@@ -121,7 +121,7 @@ impl Account {
 mod tests {
     use super::*;
     use crate::domain::subscription::tests::subscription;
-    use crate::domain::{PaymentMethodId, Status, SubscriptionId};
+    use crate::domain::{CheckoutSessionId, PaymentMethodId, PriceId, Status, SubscriptionId};
 
     fn account(subscriptions: Vec<Subscription>) -> Account {
         Account { subscriptions, ..Account::empty(UserId::parse("42").unwrap()) }
@@ -139,6 +139,13 @@ mod tests {
         newer.created_at = at(2_000);
         let account = account(vec![newer, served]);
         assert_eq!(account.shown_subscription().unwrap().id.as_str(), "sub_served");
+    }
+
+    #[test]
+    fn one_served_subscription_makes_a_subscriber() {
+        let of = |statuses: &[Status]| account(statuses.iter().map(|one| subscription("sub_1", one.clone())).collect());
+        assert!(of(&[Status::Canceled, Status::PastDue]).is_subscribed());
+        assert!(!of(&[Status::Canceled, Status::Unpaid]).is_subscribed() && !of(&[]).is_subscribed());
     }
 
     #[test]
@@ -187,5 +194,121 @@ mod tests {
         assert_eq!(account.card_of(&subscription), Some(&card));
         account.cards[0].is_detached = true;
         assert_eq!(account.card_of(&subscription), None);
+    }
+
+    fn claim(opened_at: i64, expires_at: i64) -> CheckoutClaim {
+        CheckoutClaim {
+            session: CheckoutSessionId::parse("cs_test_1").unwrap(),
+            url: "https://checkout.stripe.com/c/pay".to_owned(),
+            expires_at: at(expires_at),
+            choice: CheckoutChoice {
+                price: PriceId::parse("price_1").unwrap(),
+                success_url: "https://app.example.com/s".to_owned(),
+                cancel_url: "https://app.example.com/c".to_owned(),
+                trial_days: Some(7),
+            },
+            opened_at: at(opened_at),
+            attempt: 1,
+            failures_before: 0,
+            customer: CustomerId::parse("cus_1").ok(),
+            is_paid: false,
+            is_closed: false,
+        }
+    }
+
+    /// A user with a customer and a session that was opened at 1,000 and expires at 10,000.
+    fn with_session(change: impl FnOnce(&mut CheckoutClaim)) -> Account {
+        let mut claim = claim(1_000, 10_000);
+        change(&mut claim);
+        let customer = Customer { id: CustomerId::parse("cus_1").ok(), ..Customer::default() };
+        Account { checkout: Some(claim), customer: Some(customer), ..account(vec![]) }
+    }
+
+    fn is_reused(account: &Account, now: i64) -> bool {
+        account.reusable_checkout(&claim(1_000, 10_000).choice, at(now)).is_some()
+    }
+
+    #[test]
+    fn an_open_session_is_reused_for_the_same_choice_until_two_minutes_before_its_end() {
+        let open = with_session(|_| {});
+        for (now, expected) in [(1_000, true), (9_879, true), (9_880, false), (20_000, false)] {
+            assert_eq!(is_reused(&open, now), expected, "{now}");
+        }
+        assert!(!is_reused(&with_session(|claim| claim.is_closed = true), 2_000));
+        assert!(!is_reused(&with_session(|claim| claim.choice.trial_days = None), 2_000));
+        assert!(!is_reused(&account(vec![]), 2_000));
+    }
+
+    #[test]
+    fn a_session_of_another_customer_or_of_none_is_not_reused() {
+        assert!(!is_reused(&with_session(|claim| claim.customer = CustomerId::parse("cus_2").ok()), 2_000));
+        let mut nobody = with_session(|claim| claim.customer = None);
+        nobody.customer = None;
+        assert!(!is_reused(&nobody, 2_000));
+    }
+
+    #[test]
+    fn a_session_older_than_a_subscription_is_not_reused() {
+        for (created_at, expected) in [(999, true), (1_000, false), (1_001, false)] {
+            let mut account = with_session(|_| {});
+            account.subscriptions = vec![subscription("sub_1", Status::Canceled)];
+            account.subscriptions[0].created_at = at(created_at);
+            assert_eq!(is_reused(&account, 2_000), expected, "{created_at}");
+        }
+    }
+
+    #[test]
+    fn a_session_that_was_paid_or_ran_out_unheard_may_have_become_a_subscription() {
+        let is_unresolved = |account: &Account, now: i64| account.unresolved_checkout(at(now)).is_some();
+        for (is_paid, is_closed, now, expected) in [
+            (false, false, 9_999, false),
+            (false, false, 10_000, true),
+            (false, true, 10_000, false),
+            (true, true, 2_000, true),
+            (true, false, 2_000, true),
+        ] {
+            let account = with_session(|claim| (claim.is_paid, claim.is_closed) = (is_paid, is_closed));
+            assert_eq!(is_unresolved(&account, now), expected, "{is_paid} {is_closed} {now}");
+        }
+        // It is on record when a subscription is that may be its own: clocks differ by half a minute.
+        for (created_at, expected) in [(969, true), (970, false), (1_500, false)] {
+            let mut account = with_session(|claim| claim.is_paid = true);
+            account.subscriptions = vec![subscription("sub_1", Status::Active)];
+            account.subscriptions[0].created_at = at(created_at);
+            assert_eq!(is_unresolved(&account, 2_000), expected, "{created_at}");
+        }
+        assert!(!is_unresolved(&account(vec![]), 20_000));
+    }
+
+    #[test]
+    fn a_customer_is_deleted_when_its_own_record_says_so() {
+        let mirror = |id: &str, is_deleted: bool| CustomerMirror {
+            id: CustomerId::parse(id).unwrap(),
+            email: None,
+            name: None,
+            default_payment_method: None,
+            is_deleted,
+        };
+        let account = Account { mirrors: vec![mirror("cus_gone", true), mirror("cus_here", false)], ..account(vec![]) };
+        let is_deleted = |id: &str| account.is_customer_deleted(&CustomerId::parse(id).unwrap());
+        assert!(is_deleted("cus_gone"));
+        assert!(!is_deleted("cus_here") && !is_deleted("cus_unheard_of"));
+    }
+
+    #[test]
+    fn the_portal_is_of_the_customer_who_pays_else_of_the_users_own() {
+        let mut account = with_session(|_| {});
+        assert_eq!(account.billing_customer().unwrap().as_str(), "cus_1");
+        let paying = |status: Status| {
+            let mut subscription = subscription("sub_1", status);
+            subscription.customer = CustomerId::parse("cus_pays").unwrap();
+            vec![subscription]
+        };
+        account.subscriptions = paying(Status::Active);
+        assert_eq!(account.billing_customer().unwrap().as_str(), "cus_pays");
+        account.subscriptions = paying(Status::Canceled);
+        assert_eq!(account.billing_customer().unwrap().as_str(), "cus_1");
+        account.customer = None;
+        assert_eq!(account.billing_customer(), None);
     }
 }

@@ -1,6 +1,4 @@
-//! Products and prices, as the catalogue records keep them, and which products are ours.
-
-use std::sync::Arc;
+//! Products and prices, as the catalogue records keep them.
 
 use super::{Currency, Interval, PriceId, ProductId};
 
@@ -26,21 +24,6 @@ pub struct Price {
     pub lookup_key: Option<String>,
     /// Final: a deleted price never comes back.
     pub deleted: bool,
-}
-
-/// The products that this service sells, out of all that one Stripe account may sell. Empty: every product is ours.
-#[derive(Clone, Debug, Default)]
-pub struct OurProducts(Arc<[ProductId]>);
-
-impl OurProducts {
-    pub fn new(products: Vec<ProductId>) -> OurProducts {
-        OurProducts(products.into())
-    }
-
-    /// Where products are named, something of an unknown product is not ours.
-    pub fn include(&self, product: Option<&ProductId>) -> bool {
-        self.0.is_empty() || product.is_some_and(|product| self.0.contains(product))
-    }
 }
 
 impl Price {

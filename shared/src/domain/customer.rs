@@ -108,3 +108,51 @@ impl CheckoutClaim {
         !self.is_closed && now < self.expires_at
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_may_be_open_until_it_is_closed_or_expires() {
+        let at = |second: i64| Timestamp::from_second(second).unwrap();
+        let mut claim = CheckoutClaim {
+            session: CheckoutSessionId::parse("cs_test_1").unwrap(),
+            url: String::new(),
+            expires_at: at(100),
+            choice: CheckoutChoice {
+                price: PriceId::parse("price_1").unwrap(),
+                success_url: String::new(),
+                cancel_url: String::new(),
+                trial_days: None,
+            },
+            opened_at: at(0),
+            attempt: 1,
+            failures_before: 0,
+            customer: None,
+            is_paid: false,
+            is_closed: false,
+        };
+        assert!(claim.may_be_open(at(99)));
+        assert!(!claim.may_be_open(at(100)) && !claim.may_be_open(at(101)));
+        claim.is_closed = true;
+        assert!(!claim.may_be_open(at(99)) && !claim.may_be_open(at(101)));
+    }
+
+    #[test]
+    fn debug_shows_ids_and_nobodys_name_or_address() {
+        let (email, name) = (Some("canary@example.com".to_owned()), Some("Canary Silva".to_owned()));
+        let id = CustomerId::parse("cus_1").unwrap();
+        let mirror = CustomerMirror {
+            id: id.clone(),
+            email: email.clone(),
+            name: name.clone(),
+            default_payment_method: None,
+            is_deleted: true,
+        };
+        let customer = Customer { id: Some(id), email, name, ..Customer::default() };
+        for shown in [format!("{mirror:?}"), format!("{customer:?}")] {
+            assert!(shown.contains("cus_1") && !shown.to_lowercase().contains("canary"), "{shown}");
+        }
+    }
+}

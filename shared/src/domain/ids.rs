@@ -119,4 +119,10 @@ mod tests {
         assert!(UserId::parse("a".repeat(129)).is_err());
         assert!(UserId::parse("a\u{0}").is_err());
     }
+
+    #[test]
+    fn a_session_id_says_its_mode() {
+        assert!(CheckoutSessionId::parse("cs_live_1").unwrap().is_live());
+        assert!(!CheckoutSessionId::parse("cs_test_1").unwrap().is_live());
+    }
 }

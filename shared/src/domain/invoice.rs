@@ -71,3 +71,60 @@ impl Invoice {
         stage * 1_000_000 + self.attempt_count.min(999_999)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Currency;
+
+    const STATUSES: [(&str, InvoiceStatus); 5] = [
+        ("draft", InvoiceStatus::Draft),
+        ("open", InvoiceStatus::Open),
+        ("uncollectible", InvoiceStatus::Uncollectible),
+        ("paid", InvoiceStatus::Paid),
+        ("void", InvoiceStatus::Void),
+    ];
+
+    fn invoice(status: InvoiceStatus, attempt_count: u64) -> Invoice {
+        let nothing = Money { amount_minor: 0, currency: Currency::BRL };
+        Invoice {
+            id: InvoiceId::parse("in_1").unwrap(),
+            customer: CustomerId::parse("cus_1").unwrap(),
+            subscription: None,
+            number: None,
+            status,
+            amount_due: nothing,
+            amount_paid: nothing,
+            attempt_count,
+            period_start_at: None,
+            period_end_at: None,
+            hosted_invoice_url: None,
+        }
+    }
+
+    #[test]
+    fn each_status_has_its_word_and_any_other_is_unknown() {
+        for (word, status) in STATUSES {
+            assert_eq!((InvoiceStatus::parse(word), status.as_str()), (status, word));
+        }
+        assert_eq!(InvoiceStatus::parse("galactic"), InvoiceStatus::Unknown);
+        assert_eq!(InvoiceStatus::Unknown.as_str(), "unknown");
+    }
+
+    #[test]
+    fn progress_grows_with_the_stage_and_then_with_the_attempts() {
+        use InvoiceStatus::{Draft, Open, Paid, Uncollectible, Unknown, Void};
+        let steps = [
+            invoice(Unknown, 9),
+            invoice(Draft, 0),
+            invoice(Open, 0),
+            invoice(Open, 1),
+            invoice(Open, 8),
+            invoice(Uncollectible, 3),
+            invoice(Paid, 1),
+        ];
+        assert!(steps.windows(2).all(|two| two[0].progress() < two[1].progress()));
+        assert_eq!(invoice(Paid, 1).progress(), invoice(Void, 1).progress());
+        assert!(invoice(Open, u64::MAX).progress() < invoice(Uncollectible, 0).progress());
+    }
+}

@@ -14,7 +14,7 @@ pub mod trial;
 
 pub use access::{Access, Denial, Policy};
 pub use account::Account;
-pub use catalogue::{OurProducts, Price, Product};
+pub use catalogue::{Price, Product};
 pub use customer::{Card, CheckoutChoice, CheckoutClaim, Customer, CustomerMirror};
 pub use endpoint::WebhookEndpoint;
 pub use ids::{

@@ -36,3 +36,16 @@ impl fmt::Display for Mode {
         formatter.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mode_has_one_word_everywhere() {
+        for (mode, is_live, word) in [(Mode::Test, false, "test"), (Mode::Live, true, "live")] {
+            assert_eq!((mode.as_str(), mode.to_string().as_str(), mode.is_live()), (word, word, is_live));
+            assert_eq!(Mode::from_livemode(is_live), mode);
+        }
+    }
+}

@@ -119,7 +119,14 @@ mod tests {
         assert_eq!(money(500, "jpy").to_string(), "JPY 500");
         assert_eq!(money(1234, "kwd").major_text(), "1.234");
         assert_eq!(money(-5, "brl").major_text(), "-0.05");
+        assert_eq!(money(0, "brl").major_text(), "0.00");
         assert_eq!(money(i64::MIN, "brl").major_text(), "-92233720368547758.08");
+    }
+
+    #[test]
+    fn a_currency_is_written_in_capitals() {
+        let euro = Currency::parse("eur").unwrap();
+        assert_eq!((format!("{euro:?}").as_str(), String::from(euro).as_str()), ("EUR", "EUR"));
     }
 
     #[test]

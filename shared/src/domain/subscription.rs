@@ -207,6 +207,39 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn each_status_of_stripe_is_known_by_its_word() {
+        for (word, status, is_final, requires_action) in [
+            ("incomplete", Status::Incomplete, false, true),
+            ("incomplete_expired", Status::IncompleteExpired, true, true),
+            ("trialing", Status::Trialing, false, false),
+            ("active", Status::Active, false, false),
+            ("past_due", Status::PastDue, false, false),
+            ("canceled", Status::Canceled, true, false),
+            ("unpaid", Status::Unpaid, false, true),
+            ("paused", Status::Paused, false, false),
+            ("galactic", Status::Unknown("galactic".to_owned()), false, false),
+        ] {
+            let read = Status::from(word.to_owned());
+            assert_eq!(
+                (&read, read.is_final(), read.requires_action()),
+                (&status, is_final, requires_action),
+                "{word}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_start_makes_a_trial_and_a_currency_a_price() {
+        let mut subscription = subscription("sub_1", Status::Active);
+        assert!(!subscription.had_trial());
+        subscription.trial_start_at = Some(at(0));
+        assert!(subscription.had_trial());
+        assert_eq!(subscription.price_money(), Some(Money { amount_minor: 4990, currency: Currency::BRL }));
+        subscription.currency = None;
+        assert_eq!(subscription.price_money(), None);
+    }
+
+    #[test]
     fn while_trialing_the_period_ends_with_the_trial() {
         let mut subscription = subscription("sub_1", Status::Trialing);
         subscription.trial_end_at = Some(at(5));

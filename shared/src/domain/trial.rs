@@ -174,4 +174,22 @@ mod tests {
         account.trial = Some(claim(10, None));
         assert_eq!(trial_outcome(&account), Some(TrialOutcome::Expired));
     }
+
+    #[test]
+    fn of_two_trials_begun_at_once_the_one_that_is_claimed_is_the_first() {
+        let second = second_trial(&claim(10, Some("sub_a")), &trialing("sub_b", 10)).unwrap();
+        assert_eq!((second.subscription.as_str(), second.first.unwrap().as_str()), ("sub_b", "sub_a"));
+    }
+
+    #[test]
+    fn what_never_became_active_was_never_paid_whatever_its_periods_say() {
+        for status in [Status::Incomplete, Status::IncompleteExpired, Status::Trialing] {
+            let mut subscription = subscription("sub_a", status.clone());
+            subscription.created_at = at(1_000);
+            subscription.current_period_start_at = Some(at(3_000));
+            assert!(!has_paid_period(&subscription), "{status:?}");
+            subscription.status = Status::Unpaid;
+            assert!(has_paid_period(&subscription));
+        }
+    }
 }

@@ -67,7 +67,9 @@ mod tests {
     use super::*;
 
     fn allowed() -> Vec<String> {
-        ["https://ok.example.com", "http://localhost:3000", "http://[::1]:3000"].map(str::to_owned).to_vec()
+        ["https://ok.example.com", "http://localhost:3000", "http://127.0.0.1:3000", "http://[::1]:3000"]
+            .map(str::to_owned)
+            .to_vec()
     }
 
     #[test]
@@ -80,6 +82,7 @@ mod tests {
             "https://ok.example.com?x=https://evil.com",
             "https://ok.example.com/a@b",
             "http://localhost:3000/settings",
+            "http://127.0.0.1:3000/settings",
             "http://[::1]:3000/settings",
         ] {
             assert_eq!(return_url(text, &allowed()).as_deref(), Ok(text));

@@ -27,7 +27,7 @@ pub use record::{AsOf, Guard, Stored};
 pub use scan::{Scan, Scanned};
 pub use table::{Fingerprint, TableState};
 
-use crate::domain::{Mode, OurProducts, Subscription};
+use crate::domain::Mode;
 
 /// One mode's view of the table: every key it can form starts with its mode.
 #[derive(Clone)]
@@ -35,7 +35,6 @@ pub struct Store {
     client: aws_sdk_dynamodb::Client,
     table_name: String,
     mode: Mode,
-    our_products: OurProducts,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -60,18 +59,7 @@ pub fn client(config: &SdkConfig, endpoint_url: Option<&str>) -> aws_sdk_dynamod
 
 impl Store {
     pub fn new(client: aws_sdk_dynamodb::Client, table_name: String, mode: Mode) -> Store {
-        Store { client, table_name, mode, our_products: OurProducts::default() }
-    }
-
-    /// Accounts are then read with the subscriptions to these products alone.
-    #[must_use]
-    pub fn selling(self, our_products: OurProducts) -> Store {
-        Store { our_products, ..self }
-    }
-
-    /// Whether the subscription is to something this service sells.
-    pub fn sells(&self, subscription: &Subscription) -> bool {
-        self.our_products.include(subscription.product.as_ref())
+        Store { client, table_name, mode }
     }
 
     pub fn mode(&self) -> Mode {

@@ -52,14 +52,12 @@ impl Parked {
 
 impl Store {
     /// Everything known of a user. A user of whom nothing is known is an empty account, not an error.
-    /// Without the subscriptions to what this service does not sell.
     pub async fn read_account(&self, user: &UserId) -> Result<Account, StoreError> {
         let doing = || format!("read the records of user {user}");
         let mut account = Account::empty(user.clone());
         for item in self.query(Partition::User(user.clone()).pk(self.mode), &doing).await? {
             add_to_account(&mut account, &item).map_err(|detail| StoreError::Unreadable { doing: doing(), detail })?;
         }
-        account.subscriptions.retain(|subscription| self.sells(subscription));
         Ok(account)
     }
 
@@ -110,15 +108,16 @@ impl Store {
         event::known(&item).map(Some).map_err(|detail| StoreError::Unreadable { doing: doing(), detail })
     }
 
-    /// The events on the list of failed ones, with one query.
+    /// The events on the list of failed ones, with one query. An entry that cannot be read is logged and left out.
     pub async fn read_failed_events(&self) -> Result<Vec<FailedEvent>, StoreError> {
         let doing = || "read the failed events".to_owned();
         let items = self.query(keys::failed_events_pk(self.mode), &doing).await?;
-        let failed = items.iter().map(event::failed).collect::<Result<_, _>>();
-        failed.map_err(|detail| StoreError::Unreadable { doing: doing(), detail })
+        let readable =
+            |item| event::failed(item).inspect_err(|detail| tell_unreadable("an entry of the failed events", detail));
+        Ok(items.iter().filter_map(|item| readable(item).ok()).collect())
     }
 
-    /// What is on record of up to 100 events.
+    /// What is on record of up to 100 events. A record that cannot be read is logged and counts as none.
     pub async fn read_events(&self, events: &[EventId]) -> Result<HashMap<EventId, KnownEvent>, StoreError> {
         let doing = || "read event records".to_owned();
         let mut known = HashMap::new();
@@ -141,8 +140,10 @@ impl Store {
             for item in output.responses.and_then(|mut tables| tables.remove(&self.table_name)).unwrap_or_default() {
                 let id = item.get(keys::PK).and_then(|pk| pk.as_s().ok()).and_then(|pk| pk.rsplit('#').next());
                 let Some(id) = id.and_then(|id| EventId::parse(id).ok()) else { continue };
-                let record = event::known(&item).map_err(|detail| StoreError::Unreadable { doing: doing(), detail })?;
-                known.insert(id, record);
+                match event::known(&item) {
+                    Ok(record) => drop(known.insert(id, record)),
+                    Err(detail) => tell_unreadable("the record of an event", &detail),
+                }
             }
             // What a busy table left out is asked for again, after a pause.
             let rest = output.unprocessed_keys.and_then(|mut tables| tables.remove(&self.table_name));
@@ -242,4 +243,9 @@ pub(super) fn as_parked(item: &Attributes) -> Result<Option<Parked>, String> {
         }
         _ => None,
     })
+}
+
+/// One item that is not what this version writes keeps no other from being dealt with.
+fn tell_unreadable(what: &str, detail: &str) {
+    tracing::error!(what, detail, "A record cannot be read and was passed over");
 }

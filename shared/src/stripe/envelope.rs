@@ -85,12 +85,14 @@ enum WireRequest {
 
 /// Reads the body once. What is nested too deeply to be Stripe's is [`EnvelopeError::NotJson`].
 pub fn parse(body: &[u8]) -> Result<Envelope, EnvelopeError> {
+    // serde_json does not look at the bytes of fields that nobody asks for; JSON is UTF-8 all over.
+    let body = std::str::from_utf8(body).map_err(|_| EnvelopeError::NotJson)?;
     // serde would also take an array for a struct, field by field.
-    if body.trim_ascii_start().first() == Some(&b'[') {
-        return Err(serde_json::from_slice::<serde::de::IgnoredAny>(body)
+    if body.trim_ascii_start().starts_with('[') {
+        return Err(serde_json::from_str::<serde::de::IgnoredAny>(body)
             .map_or(EnvelopeError::NotJson, |_| EnvelopeError::NotAnEvent("it is an array")));
     }
-    let wire: Wire = serde_json::from_slice(body).map_err(|error| match error.classify() {
+    let wire: Wire = serde_json::from_str(body).map_err(|error| match error.classify() {
         Category::Data => EnvelopeError::NotAnEvent("a field is missing or of a wrong type"),
         Category::Syntax | Category::Eof | Category::Io => EnvelopeError::NotJson,
     })?;
@@ -185,6 +187,19 @@ mod tests {
         }
         for body in ["null", "1", "\"event\"", "[]", "{}", &format!("[{}]", event())] {
             assert!(matches!(parse(body.as_bytes()), Err(EnvelopeError::NotAnEvent(_))), "{body}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_not_json_also_where_nobody_looks() {
+        for place in ["\"pending_webhooks\":1", "\"idempotency_key\":null", "\"id\":\"evt_1\""] {
+            let text = event().to_string().replacen(place, &format!("\"@\":\"@\",{place}"), 1);
+            assert!(parse(text.as_bytes()).is_ok(), "{text}");
+            for bytes in [&b"\xff"[..], b"\xc0\xaf", b"\xed\xa0\x80"] {
+                let broken: Vec<u8> =
+                    text.bytes().flat_map(|b| if b == b'@' { bytes.to_vec() } else { vec![b] }).collect();
+                assert_eq!(parse(&broken), Err(EnvelopeError::NotJson), "{place}");
+            }
         }
     }
 

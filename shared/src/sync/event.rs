@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use super::mirrored::{Mirrored, mirror_of};
-use super::observe::is_anothers;
 use super::settle::{Home, Settled, Task, settle};
 use super::{Linked, SyncError, link, owner, story};
 use crate::books::Books;
@@ -176,9 +175,6 @@ impl News<'_> {
     async fn subscription(&self) -> Result<Outcome, SyncError> {
         let OwnedSubscription { subscription, user, card } =
             object::subscription(&self.envelope.object).map_err(|error| self.unreadable(error))?;
-        if is_anothers(self.books, &subscription).await? {
-            return self.close(Outcome::Ignored).await;
-        }
         let home = Home::Of { customer: subscription.customer.clone(), claimed_by: user };
         let mirrored = Mirrored::Subscription(Box::new(subscription.clone()));
         let event = Some(self.record(Outcome::Applied));

@@ -1,10 +1,10 @@
 //! Writing what was read from Stripe, under the same rule as what its events bring.
 
+use super::SyncError;
 use super::mirrored::{Mirrored, mirror_of};
 use super::settle::{Home, Task, settle};
-use super::{SyncError, owner};
 use crate::books::Books;
-use crate::domain::{Price, Product, Subscription, UserId, WebhookEndpoint};
+use crate::domain::{Price, Product, UserId, WebhookEndpoint};
 use crate::store::{AsOf, Change, Commit, Outcome};
 use crate::stripe::{OwnedSubscription, Snapshot, StripeCustomer};
 
@@ -15,24 +15,11 @@ pub async fn observe_subscription(
     user: Option<&UserId>,
 ) -> Result<Outcome, SyncError> {
     let owned = &seen.value;
-    if is_anothers(books, &owned.subscription).await? {
-        return Ok(Outcome::Ignored);
-    }
     let home =
         Home::Of { customer: owned.subscription.customer.clone(), claimed_by: user.or(owned.user.as_ref()).cloned() };
     let mirrored = Mirrored::Subscription(Box::new(owned.subscription.clone()));
     let task = Task { home, mirrored, as_of: as_of(seen), card: owned.card.clone(), event: None };
     Ok(settle(books, task).await?.outcome)
-}
-
-/// Whether the subscription is to what this service does not sell. One on record is kept up to date whatever it is to now:
-/// it may have been moved to another product.
-pub(super) async fn is_anothers(books: &Books, subscription: &Subscription) -> Result<bool, SyncError> {
-    if books.store().sells(subscription) {
-        return Ok(false);
-    }
-    let home = owner::home_of(books, &subscription.customer).await?;
-    Ok(books.store().read_subscription(&home, &subscription.id).await?.is_none())
 }
 
 /// Writes a customer, and makes it the user's whom its metadata names, unless it is another's.

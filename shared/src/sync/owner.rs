@@ -4,12 +4,12 @@
 //! with the customer and moved to the user when they are linked. Until that is done the record says `join_pending`, and
 //! every writer first finishes the move, so that a crash in the middle is mended by whoever comes next.
 
-use super::SyncError;
 use super::mirrored::Mirrored;
 use super::settle::{Home, Task, settle};
+use super::{SyncError, story};
 use crate::books::Books;
 use crate::domain::{CustomerId, UserId};
-use crate::store::{Change, Commit, Owner, Partition};
+use crate::store::{Change, Commit, Outcome, Owner, Partition};
 
 /// How linking ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,8 +88,12 @@ async fn join(books: &Books, customer: &CustomerId, user: &UserId) -> Result<(),
     for parked in books.store().read_parked(customer).await? {
         let (sk, version) = (parked.sk(), parked.version());
         let (mirrored, as_of) = Mirrored::parked(parked);
+        let subscription = mirrored.subscription().cloned();
         let home = Home::At(Partition::User(user.clone()));
         let settled = Box::pin(settle(books, Task { home, mirrored, as_of, card: None, event: None })).await?;
+        if let Some(subscription) = subscription.filter(|_| settled.outcome == Outcome::Applied) {
+            story::tell_trial(&subscription, &settled);
+        }
         tracing::info!(%customer, %user, object = %sk, outcome = settled.outcome.as_str(), "Moved a parked object to its user");
         // Refused when another writer has moved it in the meantime.
         let _: Commit = books.store().commit(vec![Change::Unpark { customer: customer.clone(), sk, version }]).await?;

@@ -175,8 +175,7 @@ impl<'a> Attempt<'a> {
                 },
             );
         }
-        let sold = self.task.mirrored.subscription().filter(|subscription| self.books.store().sells(subscription));
-        if let Some(change) = self.trial.change(&self.partition, sold) {
+        if let Some(change) = self.trial.change(&self.partition, self.task.mirrored.subscription()) {
             add(Part::Trial, change);
         }
         for (index, supplement) in self.supplements.iter().enumerate() {

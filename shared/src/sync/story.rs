@@ -46,7 +46,8 @@ fn ended_with_its_trial(subscription: &Subscription) -> bool {
     subscription.trial_end_at.is_some_and(|trial_end| subscription.ended_at.is_some_and(|ended| ended <= trial_end))
 }
 
-fn tell_trial(subscription: &Subscription, settled: &Settled) {
+/// Also said when an orphan finds its user: its events were told while it was nobody's trial.
+pub(super) fn tell_trial(subscription: &Subscription, settled: &Settled) {
     let Partition::User(user) = &settled.partition else { return };
     if !subscription.had_trial() || settled.is_second_trial {
         return;

@@ -5,8 +5,9 @@ use jiff::Timestamp;
 use super::SyncError;
 use crate::books::Books;
 use crate::domain::trial::{SecondTrial, TrialAbuseAction, second_trial};
-use crate::domain::{Status, Subscription, TrialClaim, UserId};
+use crate::domain::{Status, Subscription, SubscriptionId, TrialClaim, UserId};
 use crate::store::{Change, Commit, Partition, Refusal};
+use crate::stripe::StripeError;
 
 /// Spends the user's trial by an operator's word. Nothing when that landed; else the claim that was there before.
 pub async fn mark_trial_used(books: &Books, user: &UserId, at: Timestamp) -> Result<Option<TrialClaim>, SyncError> {
@@ -44,7 +45,8 @@ impl TrialPart {
     }
 
     /// After the claim was refused by the stored one. With [`TrialAbuseAction::EndTrial`] the second trial has ended at
-    /// Stripe when this answers; if that fails nothing is written and the event comes again.
+    /// Stripe when this answers, unless Stripe will not end it; if Stripe cannot be asked, nothing is written and the
+    /// event comes again.
     pub async fn after_refusal(
         books: &Books,
         stored: Option<TrialClaim>,
@@ -54,8 +56,14 @@ impl TrialPart {
         let Some(second) = subscription.and_then(|subscription| second_trial(&stored, subscription)) else {
             return Ok(TrialPart::Known);
         };
-        if books.trial_abuse_action() == TrialAbuseAction::EndTrial {
-            end(books, &second).await?;
+        if books.trial_abuse_action() == TrialAbuseAction::EndTrial
+            && let Err(error) = end(books, &second.subscription).await
+        {
+            if error.is_transient() {
+                let doing = format!("end the trial of {}", second.subscription);
+                return Err(SyncError::Stripe { doing, source: error });
+            }
+            tracing::error!(subscription = %second.subscription, %error, "A second trial could not be ended at Stripe");
         }
         Ok(TrialPart::Second(second))
     }
@@ -68,12 +76,11 @@ impl TrialPart {
     }
 }
 
-async fn end(books: &Books, second: &SecondTrial) -> Result<(), SyncError> {
-    let failed = |source| SyncError::Stripe { doing: format!("end the trial of {}", second.subscription), source };
-    let now = books.stripe().get_subscription(&second.subscription).await.map_err(failed)?;
+async fn end(books: &Books, subscription: &SubscriptionId) -> Result<(), StripeError> {
+    let now = books.stripe().get_subscription(subscription).await?;
     if now.is_some_and(|seen| seen.value.subscription.status == Status::Trialing) {
-        books.stripe().end_trial(&second.subscription).await.map_err(failed)?;
-        tracing::warn!(subscription = %second.subscription, "Ended a second trial at Stripe");
+        books.stripe().end_trial(subscription).await?;
+        tracing::warn!(%subscription, "Ended a second trial at Stripe");
     }
     Ok(())
 }

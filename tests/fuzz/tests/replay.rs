@@ -12,10 +12,10 @@ fn corpus(target: &Target) -> Vec<(PathBuf, Vec<u8>)> {
     let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../corpora")).join(target.name);
     let mut files: Vec<PathBuf> = fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
-        .map(|entry| entry.unwrap().path())
+        .map(|entry| entry.expect("an entry of the folder").path())
         .collect();
     files.sort();
-    files.into_iter().map(|file| (file.clone(), fs::read(file).unwrap())).collect()
+    files.into_iter().map(|file| (file.clone(), fs::read(file).expect("a corpus file"))).collect()
 }
 
 #[test]

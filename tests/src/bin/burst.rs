@@ -32,7 +32,7 @@ struct Arguments {
 fn main() {
     let arguments = Arguments::parse();
     let mut text = String::from(
-        "| webhooks/s | for s | events | refused at first | by | most waiting | all in after | given up |\n|--:|--:|--:|--:|---|--:|--:|--:|\n",
+        "| webhooks/s | for s | events | refused tries | first by | most waiting | all in after | given up |\n|--:|--:|--:|--:|---|--:|--:|--:|\n",
     );
     for events_per_second in arguments.rate {
         let outcome = play(&Burst {

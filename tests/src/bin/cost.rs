@@ -12,8 +12,8 @@ use tests::load::environment::Program;
 use tests::load::measure::{self, Pool, Run};
 use tests::load::row::Row;
 use tests::load::scene::Scene;
-use tests::load::services::{self, Services};
 use tests::load::serve_function;
+use tests::load::services::{self, Services};
 use tests::meter::{Charged, Meter};
 
 /// Measures what each request is charged and says what a million of them cost.

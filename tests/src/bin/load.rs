@@ -36,6 +36,9 @@ struct Arguments {
     /// The built functions, a folder each with its bootstrap
     #[arg(long, value_name = "FOLDER")]
     bootstraps: Option<PathBuf>,
+    /// Shows instead how the cost of a request grows with the users in the table, such as 100,1000,10000,100000
+    #[arg(long, value_delimiter = ',', value_name = "USERS")]
+    users: Vec<usize>,
 }
 
 /// What this program starts itself as.
@@ -82,6 +85,11 @@ async fn load(arguments: Arguments) -> Result<ExitCode> {
         run_for: Duration::from_millis(arguments.milliseconds),
     };
     let mut machine = machine::describe();
+    if !arguments.users.is_empty() {
+        let curve = plan::grow(&plan, &arguments.users, |line| eprintln!("{line}")).await?;
+        show(&format!("{machine}\n\n{}", report::curve(&curve)));
+        return Ok(ExitCode::SUCCESS);
+    }
     let measured = plan::measure(&plan, |line| eprintln!("{line}")).await?;
     machine["load_average_after"] = machine::load_average().into();
     show(&if arguments.json {

@@ -14,6 +14,7 @@ pub mod report;
 pub mod row;
 pub mod runtime_api;
 pub mod scene;
+mod seed;
 pub mod services;
 pub mod start;
 

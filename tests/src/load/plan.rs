@@ -65,6 +65,34 @@ pub async fn measure(plan: &Plan, mut say: impl FnMut(String)) -> Result<Vec<Mea
     Ok(measured)
 }
 
+/// The rows of the plan at its first concurrency, with more and more users in the table.
+///
+/// # Errors
+/// As [`measure`].
+pub async fn grow(plan: &Plan, users: &[usize], mut say: impl FnMut(String)) -> Result<Vec<(usize, Measured)>> {
+    let mut services = Services::start()?;
+    let mut scene = Scene::new(&mut services)?;
+    let mut webhook = Pool::new("webhook", &plan.program).await?;
+    webhook.grow_to(1, &services)?;
+    measure::prepare(&webhook, Row::WebhookCreated, scene.beginnings()?, 1).await?;
+    drop(webhook);
+    let concurrency = plan.concurrencies.first().copied().unwrap_or(1);
+    let mut curve = Vec::new();
+    let mut there = 0;
+    for &users in users {
+        services.seed(there, users)?;
+        there = users;
+        for &row in &plan.rows {
+            let mut pool = Pool::new(row.function(), &plan.program).await?;
+            pool.grow_to(concurrency, &services)?;
+            let runs = runs_of(plan, &pool, &mut services, &mut scene, row, concurrency).await?;
+            say(format!("{} with {users} users", row.name()));
+            curve.push((users, Measured { row, concurrency, runs }));
+        }
+    }
+    Ok(curve)
+}
+
 async fn runs_of(
     plan: &Plan,
     pool: &Pool,

@@ -77,3 +77,22 @@ pub fn table(measured: &[Measured]) -> String {
     }
     text
 }
+
+/// A table in Markdown: what a request costs with so many users in the table.
+pub fn curve(curve: &[(usize, Measured)]) -> String {
+    let mut text = String::from("| row | users | CPU ms | p50 ms | DynamoDB | errors |\n|---|--:|--:|--:|--:|--:|\n");
+    for (users, one) in curve {
+        // Writing to a text cannot fail.
+        let _ = writeln!(
+            text,
+            "| {} | {users} | {:.3} ±{:.0} % | {:.2} | {:.2} | {} |",
+            one.row.name(),
+            one.median(|run| run.cpu_ms_per_request),
+            one.spread(|run| run.cpu_ms_per_request) * 50.0,
+            one.median(|run| run.p50_ms),
+            one.median(|run| run.dynamodb_round_trips),
+            one.errors(),
+        );
+    }
+    text
+}

@@ -8,6 +8,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Value, json};
 
+use super::seed;
 use crate::World;
 
 /// The services, running.
@@ -101,6 +102,14 @@ impl Services {
         Ok(tokens.iter().map(|token| token.as_str().unwrap_or_default().to_owned()).collect())
     }
 
+    /// Copies the records of the subscriber `load-0`, until so many users are in the table.
+    ///
+    /// # Errors
+    /// When DynamoDB refuses them.
+    pub fn seed(&mut self, from: usize, to: usize) -> Result<()> {
+        self.ask(&json!({ "seed": { "from": from, "to": to } })).map(|_done| ())
+    }
+
     /// As many subscriptions at Stripe, each with its customer, of users `tie-0`, `tie-1`, …
     ///
     /// # Errors
@@ -188,6 +197,11 @@ async fn told(world: &World, question: &str) -> Result<Value> {
             pairs.push(subscription(world, &format!("tie-{number}")).await?);
         }
         return Ok(json!(pairs));
+    }
+    if let Some(seed) = question.get("seed") {
+        let number = |name: &str| seed[name].as_u64().unwrap_or_default();
+        seed::copies(world, number("from"), number("to")).await?;
+        return Ok(json!({}));
     }
     bail!("nobody knows what {question} is to mean")
 }

@@ -121,6 +121,18 @@ fn of_customer(subject: &Subject, at_stripe: &AtStripe) -> Vec<Difference> {
         };
         differences.push(Difference { what, mend: sync() });
     }
+    let has_customer = at_stripe.named_user.is_some();
+    if !has_customer {
+        let what = format!("{} is on record and not at Stripe", at_stripe.customer);
+        differences.push(Difference { what, mend: "sync-stripe --clean".to_owned() });
+    }
+    if has_customer && !at_stripe.is_deleted {
+        let of_customer = subject.account.subscriptions.iter().filter(|one| one.customer == at_stripe.customer);
+        for gone in of_customer.filter(|stored| at_stripe.subscriptions.iter().all(|now| now.id != stored.id)) {
+            let what = format!("{} is {} on record and not at Stripe", gone.id, gone.status.as_str());
+            differences.push(Difference { what, mend: "sync-stripe --clean".to_owned() });
+        }
+    }
     if at_stripe.is_deleted && !subject.account.is_customer_deleted(&at_stripe.customer) {
         let what = format!("{} is deleted at Stripe and not on record", at_stripe.customer);
         differences.push(Difference { what, mend: sync() });

@@ -54,11 +54,15 @@ pub struct Explanation {
 
 pub async fn run(context: &Context, arguments: Arguments) -> Result<Done> {
     let auditor = context.target.auditor().await?;
-    let subjects = Subject::find(&auditor, &arguments.who).await?;
+    let mut subjects = Subject::find(&auditor, &arguments.who).await?;
     if subjects.is_empty() {
-        context.printer.problem(&format!("Nobody of that name is on record in {} mode.", context.target.mode));
-        let stripe = context.target.command("sync-stripe");
-        context.printer.problem(&format!("If Stripe knows them, bring them with: {stripe}"));
+        subjects.extend(Subject::find_at_stripe(&auditor, &arguments.who).await?);
+    }
+    if subjects.is_empty() {
+        let say = |text: &str| context.printer.problem(text);
+        say(&format!("Nobody of that name is on record in {} mode.", context.target.mode));
+        say("A user of yours of whom nothing is on record has not subscribed: the gate answers CHECKOUT_REQUIRED.");
+        say(&format!("If Stripe knows them, bring them with: {}", context.target.command("sync-stripe")));
         return Ok(Done::SomethingLeft);
     }
     let mut is_something_left = false;

@@ -5,6 +5,8 @@ use shared::books::Auditor;
 use shared::domain::{Account, CustomerId, UserId};
 use shared::store::{Parked, Scanned, Store};
 
+use super::super::stripe_failed;
+
 /// One person as the records have them.
 #[derive(Debug)]
 pub struct Subject {
@@ -31,6 +33,26 @@ impl Subject {
             true => Subject::of_email(store, who).await,
             false => Ok(Vec::new()),
         }
+    }
+
+    /// Somebody of whom no record tells, because no event of theirs was received.
+    pub async fn find_at_stripe(auditor: &Auditor, who: &str) -> Result<Option<Subject>> {
+        let stripe = auditor.books().stripe();
+        let store = auditor.books().store();
+        if let Some(customer) = who.starts_with("cus_").then(|| CustomerId::parse(who).ok()).flatten() {
+            let seen = stripe.get_customer(&customer).await.map_err(stripe_failed("read the customer"))?;
+            return Ok(match seen.filter(|seen| !seen.value.is_deleted) {
+                Some(seen) => Some(match seen.value.user {
+                    Some(user) => Subject::new(Some(user.clone()), store.read_account(&user).await?, vec![customer]),
+                    None => Subject::orphan(customer, Vec::new()),
+                }),
+                None => None,
+            });
+        }
+        let Ok(user) = UserId::parse(who) else { return Ok(None) };
+        let found = stripe.find_customer(&user, None).await.map_err(stripe_failed("look for the user's customer"))?;
+        let Some(customer) = found else { return Ok(None) };
+        Ok(Some(Subject::new(Some(user.clone()), store.read_account(&user).await?, vec![customer])))
     }
 
     async fn of_user(store: &Store, user: UserId) -> Result<Subject> {

@@ -64,7 +64,7 @@ impl Plan {
             live_price,
             portal: portal(worlds).await?,
             endpoint: endpoint(target, worlds).await?,
-            served: rollback::served(target).await?,
+            served: rollback::served(target).await,
             offer,
         })
     }

@@ -3,12 +3,15 @@
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::Value;
+use shared::causes::causes;
 use shared::config::from_shell;
 use shared::domain::Mode;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, Config, NoTls, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::done::usage;
 
 /// Columns of a user that are read; a password hash or a phone number is none of our business.
 const USER_COLUMNS: [&str; 7] =
@@ -107,15 +110,25 @@ impl Rows {
 async fn open(url: &str) -> Result<(Client, JoinHandle<()>)> {
     // The parser's own words may quote the URL.
     let mut config: Config =
-        url.parse().map_err(|_| anyhow!("That is not a PostgreSQL URL (postgresql://user@host/database)"))?;
+        url.parse().map_err(|_| usage("That is not a PostgreSQL URL (postgresql://user@host/database)."))?;
+    if config.get_hosts().is_empty() {
+        return Err(usage("The URL names no host (postgresql://user@host/database)."));
+    }
     if config.get_password().is_none()
         && let Some(password) = from_shell("PGPASSWORD")
     {
         config.password(password);
     }
-    let refused = "connect to the old database";
+    let refused = |error: tokio_postgres::Error| {
+        // What is wrong is in the cause: the error itself only says that something is.
+        anyhow!(
+            "The old database does not let us in: {}. Check host, port and name in the URL, the password in PGPASSWORD, and \
+             that this machine may connect to it.",
+            causes(&error)
+        )
+    };
     if config.get_ssl_mode() == SslMode::Disable {
-        let (client, connection) = config.connect(NoTls).await.context(refused)?;
+        let (client, connection) = config.connect(NoTls).await.map_err(refused)?;
         return Ok((client, tokio::spawn(async move { closed(connection.await) })));
     }
     // Refused when the process has a provider already; any will do.
@@ -123,7 +136,7 @@ async fn open(url: &str) -> Result<(Client, JoinHandle<()>)> {
     let roots = MakeRustlsConnect::with_native_certs();
     let (roots, _unreadable) =
         roots.map_err(|_| anyhow!("The system has no root certificates (SSL_CERT_FILE names others)"))?;
-    let (client, connection) = config.connect(roots).await.context(refused)?;
+    let (client, connection) = config.connect(roots).await.map_err(refused)?;
     Ok((client, tokio::spawn(async move { closed(connection.await) })))
 }
 

@@ -165,8 +165,8 @@ fn frame(report: &Report, name: &str, top: f64, shown: &dyn Fn(f64) -> String, i
             @for (index, row) in report.months.iter().enumerate() {
                 // The newest month is always named; a phone has room for each third name.
                 @let from_newest = count - 1 - index;
-                @if from_newest % every == 0 {
-                    text .tick .minor[from_newest % (3 * every) != 0] x=(across(index, count)) y=(HEIGHT - 8.0)
+                @if from_newest.is_multiple_of(every) {
+                    text .tick .minor[!from_newest.is_multiple_of(3 * every)] x=(across(index, count)) y=(HEIGHT - 8.0)
                         text-anchor="middle" { (row.month) }
                 }
             }

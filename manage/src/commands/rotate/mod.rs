@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::secrets::one_secret;
 use crate::Context;
 use crate::confirm::Answer;
-use crate::done::Done;
+use crate::done::{Done, usage};
 use crate::printer::Printer;
 use crate::target::Target;
 
@@ -57,6 +57,9 @@ pub enum What {
 }
 
 pub async fn run(context: &Context, arguments: Arguments) -> Result<Done> {
+    if arguments.what == What::Webhook && arguments.finish {
+        return Err(usage("The webhook's rotation retires the old endpoint itself: there is nothing to --finish."));
+    }
     let rotation = Rotation { target: &context.target, printer: &context.printer, patience: LONGEST_UNTIL_KNOWN };
     let plan = plan(&arguments);
     if context.consent.ask(&context.printer, context.target.mode, &plan).await? == Answer::Leave {

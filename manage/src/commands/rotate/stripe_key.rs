@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use shared::domain::Mode;
 use shared::stripe::StripeError;
 use shared::stripe::setup::StripeSetup;
+use shared::sync::SyncError;
 
 use super::super::stripe_failed;
 use super::{Rotation, note};
@@ -21,7 +22,8 @@ impl Rotation<'_> {
         check_mode(&new, mode)?;
         let auditor = self.target.auditor().await?;
         let of_new = core.account_of_key(mode, new.clone());
-        let (now, then) = (identity(auditor.setup()).await?, identity(of_new.as_ref()).await?);
+        let now = identity(auditor.setup()).await?;
+        let then = identity(of_new.as_ref()).await.map_err(of_new_key)?;
         if now != then {
             bail!("The new key opens another account than the one in use. Nothing was changed");
         }
@@ -86,6 +88,20 @@ fn check_mode(key: &SecretString, mode: Mode) -> Result<()> {
         false => Err(anyhow!(
             "That is not a secret or restricted key of {mode} mode (sk_{mode}_… or rk_{mode}_…). Nothing was changed"
         )),
+    }
+}
+
+/// What mends the key in use does not mend one that was typed wrongly.
+fn of_new_key(error: anyhow::Error) -> anyhow::Error {
+    let is_refused = |cause: &(dyn std::error::Error + 'static)| {
+        matches!(cause.downcast_ref(), Some(SyncError::Stripe { source: StripeError::Unauthorized { .. }, .. }))
+    };
+    match error.chain().any(is_refused) {
+        true => anyhow!(
+            "Stripe does not accept the API key that was given. Nothing was changed: copy it again from the Dashboard \
+             (Developers, API keys)"
+        ),
+        false => error,
     }
 }
 

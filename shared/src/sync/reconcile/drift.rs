@@ -1,29 +1,25 @@
 //! Once a day, every subscription of the account against its record.
 
-use std::time::Instant;
-
 use super::walk::Walk;
-use super::{Report, is_over, stripe_failed};
+use super::{Run, stripe_failed};
 use crate::books::Auditor;
-use crate::store::{Outcome, Partition};
+use crate::store::{Outcome, Partition, StoreError};
 use crate::stripe::{OwnedSubscription, Snapshot};
 use crate::sync::{SyncError, observe_subscription};
 
 const DAY_SECONDS: i64 = 86_400;
 
-/// Whether today's comparison is done.
-pub(super) async fn compare(auditor: &Auditor, deadline: Instant, report: &mut Report) -> Result<bool, SyncError> {
+/// Done when today's comparison is.
+pub(super) async fn compare(run: &mut Run<'_>) -> Result<(), SyncError> {
+    let (auditor, report) = (run.auditor, &mut run.report);
     let now = auditor.books.clock().business_now().as_second();
     let mut walk = Walk::resume(auditor, "drift").await?;
     let is_due = walk.is_under_way() || now - walk.seen_until() >= DAY_SECONDS;
     if !is_due {
-        return Ok(true);
+        return Ok(());
     }
     walk.began_at(now);
     loop {
-        if is_over(deadline) {
-            return Ok(false);
-        }
         let page = match auditor.account.list_subscriptions(None, walk.after()).await {
             Err(error) if walk.has_lost_its_place(&error) => continue,
             listed => listed.map_err(stripe_failed("list subscriptions"))?,
@@ -36,7 +32,7 @@ pub(super) async fn compare(auditor: &Auditor, deadline: Instant, report: &mut R
                     match repair(auditor, &seen).await {
                         Ok(is_repaired) => report.drift_repaired += u64::from(is_repaired),
                         // Without the table there is no going on.
-                        Err(error @ SyncError::Store(_)) => return Err(error),
+                        Err(error @ SyncError::Store(StoreError::Unavailable { .. })) => return Err(error),
                         // Its webhooks or tomorrow's comparison get there; the other subscriptions are not kept waiting.
                         Err(error) => {
                             report.drift_failed += 1;
@@ -49,7 +45,7 @@ pub(super) async fn compare(auditor: &Auditor, deadline: Instant, report: &mut R
             }
         }
         if walk.step(page.value.next).await? {
-            return Ok(true);
+            return Ok(());
         }
     }
 }
@@ -64,7 +60,11 @@ async fn repair(auditor: &Auditor, seen: &Snapshot<OwnedSubscription>) -> Result
         Some(user) => Partition::User(user),
         None => Partition::Customer(subscription.customer.clone()),
     };
-    let stored = store.read_subscription(&partition, &subscription.id).await?;
+    let stored = match store.read_subscription(&partition, &subscription.id).await {
+        // What nobody can read is written anew.
+        Err(StoreError::Unreadable { .. }) => None,
+        stored => stored?,
+    };
     let is_same = stored.is_some_and(|stored| stored.value == *subscription);
     if is_same && !is_unlinked && !owner.is_join_pending {
         return Ok(false);

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::{Report, stripe_failed};
+use super::{Run, stripe_failed};
 use crate::books::Auditor;
 use crate::domain::WebhookEndpoint;
 use crate::sync::{SyncError, observe_endpoint};
 
 /// Looks up the endpoints that the mode's secret names, records what Stripe says of them, and says which are disabled.
-pub(super) async fn look(auditor: &Auditor, report: &mut Report) -> Result<(), SyncError> {
+pub(super) async fn look(run: &mut Run<'_>) -> Result<(), SyncError> {
+    let auditor = run.auditor;
     let mode = auditor.books.mode();
     // Without a usable secret Stripe cannot be asked either, which is said there.
     let Ok(secrets) = auditor.secrets.get(mode).await else { return Ok(()) };
@@ -19,10 +20,11 @@ pub(super) async fn look(auditor: &Auditor, report: &mut Report) -> Result<(), S
             continue;
         };
         if !endpoint.is_enabled {
-            report.endpoint_disabled += 1;
+            run.report.endpoint_disabled += 1;
             tracing::error!(endpoint = endpoint.id, %mode, "Webhook endpoint {} is disabled at Stripe", endpoint.id);
         }
         observe_endpoint(&auditor.books, &ours.uuid, &endpoint).await?;
+        run.registered.get_or_insert_default().extend(endpoint.enabled_events);
     }
     Ok(())
 }

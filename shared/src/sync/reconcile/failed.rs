@@ -1,8 +1,6 @@
 //! The list of failed events: what succeeds now, or has succeeded since, leaves it.
 
-use std::time::Instant;
-
-use super::{Report, is_over, stripe_failed};
+use super::{Report, Run, stripe_failed};
 use crate::books::Auditor;
 use crate::domain::EventId;
 use crate::store::{FailedEvent, Outcome};
@@ -11,27 +9,23 @@ use crate::sync::{SyncError, event};
 /// As many records as one request reads.
 const CHUNK: usize = 100;
 
-/// Whether all of them were tried.
-pub(super) async fn try_again(auditor: &Auditor, deadline: Instant, report: &mut Report) -> Result<bool, SyncError> {
-    let listed = auditor.books.store().read_failed_events().await?;
+pub(super) async fn try_again(run: &mut Run<'_>) -> Result<(), SyncError> {
+    let books = &run.auditor.books;
+    let listed = books.store().read_failed_events().await?;
     for chunk in listed.chunks(CHUNK) {
         let ids: Vec<EventId> = chunk.iter().map(|failed| failed.event.clone()).collect();
-        let known = auditor.books.store().read_events(&ids).await?;
+        let known = books.store().read_events(&ids).await?;
         for failed in chunk {
-            if is_over(deadline) {
-                return Ok(false);
-            }
             let has_failed = |id| known.get(id).is_none_or(|known| known.outcome == Some(Outcome::Failed));
             if !has_failed(&failed.event) {
-                event::unlist_failed(&auditor.books, &failed.event).await?;
-            } else if failed.is_hopeless {
-                report.events_failed += 1;
-            } else {
-                try_one(auditor, failed, report).await?;
+                event::unlist_failed(books, &failed.event).await?;
+            } else if !failed.is_hopeless {
+                run.tried.insert(failed.event.clone());
+                try_one(run.auditor, failed, &mut run.report).await?;
             }
         }
     }
-    Ok(true)
+    Ok(())
 }
 
 async fn try_one(auditor: &Auditor, failed: &FailedEvent, report: &mut Report) -> Result<(), SyncError> {

@@ -16,8 +16,9 @@ use crate::still::Still;
 pub(crate) fn envelope(data: &[u8]) {
     let Ok(event) = envelope::parse(data) else { return };
     assert!(event.id.as_str().starts_with("evt_") && event.object.is_object());
-    let Ok(value) = serde_json::from_slice::<Value>(data) else { panic!("an event that is not JSON") };
-    // Of a field that is there twice the derived reader refuses both; a map keeps the last.
+    assert!(std::str::from_utf8(data).is_ok(), "an event that is no text");
+    // Fields that nobody asks for may hold numbers and halves of surrogates that no value holds.
+    let Ok(value) = serde_json::from_slice::<Value>(data) else { return };
     assert_eq!(envelope::from_value(value).as_ref(), Ok(&event));
 }
 

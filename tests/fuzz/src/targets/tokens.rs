@@ -30,6 +30,7 @@ pub(crate) fn claims(data: &[u8]) {
     }
     let user = caller.user.as_str();
     assert!((1..=128).contains(&user.chars().count()) && !user.chars().any(char::is_control));
-    assert!(claims["user_id"].as_str() == Some(user) || claims["user_id"].to_string() == user);
+    let number = claims["user_id"].as_number().map(ToString::to_string);
+    assert_eq!(claims["user_id"].as_str().or(number.as_deref()), Some(user));
     assert_eq!(caller.is_superuser, claims["is_superuser"] == true);
 }

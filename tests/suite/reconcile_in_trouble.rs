@@ -1,0 +1,151 @@
+//! Reconcile where something is broken for good, slow, or was never asked for.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use shared::sync::event::HANDLED_EVENT_TYPES;
+use tests::{EventBuilder, World, answer};
+
+const LONGEST: Duration = Duration::from_secs(30);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_can_never_succeed_does_not_ring_for_ever() -> Result<()> {
+    let world = World::start().await?;
+    let core = world.stack.shared_core();
+    let broken = EventBuilder::subscription("evt_broken", "sub_1", "cus_1", world.business_now_second())
+        .with("/data/object/customer", Value::Null);
+    assert_eq!(world.deliver(&broken.body()).await?.body["outcome"], "failed");
+    let mut counts = Vec::new();
+    for _ in 0..3 {
+        world.sandbox("advance", &json!({ "days": 2 })).await?;
+        counts.push(reconcile::run(&core, Instant::now() + LONGEST).await?[0].report.events_failed);
+    }
+    assert_eq!(counts, [0, 0, 0], "said once, by the webhook");
+    world.stack.shutdown().await
+}
+
+/// The endpoint is registered for the six types of the old guide.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_six_types_of_the_old_guide_are_enough_for_a_quiet_reconcile() -> Result<()> {
+    let world = World::start().await?;
+    let core = world.stack.shared_core();
+    let endpoint = world.stripe_get("/v1/webhook_endpoints").await?["data"][0]["id"].clone();
+    let six = HANDLED_EVENT_TYPES[..6].iter().map(|event_type| format!("enabled_events[]={event_type}"));
+    let form = six.collect::<Vec<_>>().join("&");
+    let endpoint = endpoint.as_str().context("an endpoint")?;
+    let registered = world.stripe_post(&format!("/v1/webhook_endpoints/{endpoint}"), &form).await?;
+    assert_eq!(registered.status, 200, "{:?}", registered.body);
+    world.subscribe(&world.token("42")?).await?;
+    world.sandbox("advance", &json!({ "seconds": 600 })).await?;
+    let report = reconcile::run(&core, Instant::now() + LONGEST).await?[0].report.clone();
+    assert_eq!((report.events_healed, report.webhook_lag_seconds), (0, 0), "{report:?}");
+    world.stack.shutdown().await
+}
+
+/// An event that fails for good, and a second run.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_fails_is_counted_once_a_run() -> Result<()> {
+    let world = World::start().await?;
+    let token = world.token("42")?;
+    let core = world.stack.shared_core();
+    let subscription = world.subscribe(&token).await?;
+    world.sandbox("advance", &json!({ "seconds": 600 })).await?;
+    reconcile::run(&core, Instant::now() + LONGEST).await?;
+    world.sandbox("faults", &json!({ "delivery": [{ "kind": "drop", "probability": 1.0 }] })).await?;
+    for note in 0..2 {
+        world.stripe_post(&format!("/v1/subscriptions/{subscription}"), &format!("metadata[note]={note}")).await?;
+    }
+    world.sandbox("advance", &json!({ "seconds": 600 })).await?;
+    let broken = json!({ "method": "GET", "path_prefix": "/v1/subscriptions/", "kind": "500", "count": 1000 });
+    world.sandbox("faults", &json!({ "api": [broken] })).await?;
+    let first = reconcile::run(&core, Instant::now() + LONGEST).await?;
+    let second = reconcile::run(&core, Instant::now() + LONGEST).await?;
+    assert_eq!((first[0].report.events_failed, second[0].report.events_failed), (1, 1));
+    world.stack.shutdown().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_record_that_cannot_be_read_keeps_no_other_from_its_comparison() -> Result<()> {
+    let world = World::start().await?;
+    let (good, bad) = (world.token("42")?, world.token("43")?);
+    let good_subscription = world.subscribe(&good).await?;
+    let bad_subscription = world.subscribe(&bad).await?;
+    let core = world.stack.shared_core();
+    reconcile::run(&core, Instant::now() + LONGEST).await?;
+    let object = world.stripe_subscription(&good_subscription).await?;
+    let wrong = EventBuilder::subscription(
+        "evt_wrong",
+        &good_subscription,
+        object["customer"].as_str().context("a customer")?,
+        world.business_now_second() + 1,
+    );
+    world.deliver(&wrong.owned_by("42").status("unpaid").body()).await?;
+    assert_eq!(world.status(&good).await?["status"], "unpaid");
+    dynamodb(
+        &world,
+        "UpdateItem",
+        &json!({
+            "TableName": world.stack.table_name(),
+            "Key": { "pk": { "S": "test#user#43" }, "sk": { "S": format!("subscription#{bad_subscription}") } },
+            "UpdateExpression": "REMOVE created_at",
+        }),
+    )
+    .await?;
+    for _ in 0..2 {
+        world.sandbox("advance", &json!({ "hours": 25 })).await?;
+        world.delivered().await?;
+        reconcile::run(&core, Instant::now() + LONGEST).await?;
+    }
+    assert_eq!(world.status(&good).await?["status"], "trialing");
+    world.stack.shutdown().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_stripe_makes_no_run_outlast_its_time() -> Result<()> {
+    let world = World::start().await?;
+    let core = world.stack.shared_core();
+    let mut subscriptions = Vec::new();
+    for number in 0..5 {
+        subscriptions.push(world.subscribe(&world.token(&format!("{number}"))?).await?);
+    }
+    world.sandbox("advance", &json!({ "seconds": 600 })).await?;
+    reconcile::run(&core, Instant::now() + LONGEST).await?;
+    world.sandbox("faults", &json!({ "delivery": [{ "kind": "drop", "probability": 1.0 }] })).await?;
+    // Three changes each within a second or so: all but the first are ties, for which Stripe is asked.
+    for subscription in &subscriptions {
+        for note in 0..3 {
+            world.stripe_post(&format!("/v1/subscriptions/{subscription}"), &format!("metadata[note]={note}")).await?;
+        }
+    }
+    world.sandbox("advance", &json!({ "seconds": 600 })).await?;
+    let silent = json!({ "method": "GET", "path_prefix": "/v1/subscriptions/", "kind": "timeout", "delay_ms": 20000, "count": 1000 });
+    world.sandbox("faults", &json!({ "api": [silent] })).await?;
+    let began = Instant::now();
+    let summaries = reconcile::run(&core, began + Duration::from_secs(3)).await?;
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(8), "the 5 seconds of reserve are used up: {took:?}");
+    assert!(!summaries[0].report.is_complete, "{summaries:?}");
+    world.heal_stripe().await?;
+    let next = reconcile::run(&core, Instant::now() + LONGEST).await?;
+    assert!(next[0].report.is_complete, "the next run goes on from there: {next:?}");
+    world.stack.shutdown().await
+}
+
+async fn dynamodb(world: &World, operation: &str, body: &Value) -> Result<Value> {
+    const CREDENTIAL: &str =
+        "AWS4-HMAC-SHA256 Credential=k/20260101/r/dynamodb/aws4_request, SignedHeaders=host, Signature=s";
+    let request = world
+        .http
+        .post(world.stack.dynamodb_url())
+        .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
+        .header("content-type", "application/x-amz-json-1.0")
+        .header("x-amz-date", "20260101T000000Z")
+        .header("authorization", CREDENTIAL)
+        .body(body.to_string());
+    let answer = answer(request).await?;
+    if answer.status != 200 {
+        bail!("{operation}: {}", answer.body);
+    }
+    Ok(answer.body)
+}
