@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use axum::Router;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tests::{EventBuilder, World};
 
@@ -10,32 +14,33 @@ const CHECKOUT: &str = "/api/subscriptions/checkout/";
 
 /// Passes calls to Stripe on at once, and what it answers about one session 2.5 seconds late, as a slow network does.
 async fn slow_way_to(stripe_url: &str) -> Result<String> {
-    use axum::extract::Request;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let from = format!("http://{}", listener.local_addr()?);
     let (to, client) = (stripe_url.to_owned(), reqwest::Client::builder().no_proxy().build()?);
-    let router = axum::Router::new().fallback(move |request: Request| {
+    let router = Router::new().fallback(move |request: Request| {
         let (to, client) = (to.clone(), client.clone());
-        async move {
-            let (mut parts, body) = request.into_parts();
-            let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-            let is_slow =
-                parts.method == reqwest::Method::GET && parts.uri.path().starts_with("/v1/checkout/sessions/");
-            parts.headers.remove("host");
-            parts.headers.remove("content-length");
-            let url = format!("{to}{}", parts.uri.path_and_query().unwrap());
-            let reply = client.request(parts.method, url).headers(parts.headers).body(body).send().await.unwrap();
-            let (status, mut headers) = (reply.status(), reply.headers().clone());
-            headers.remove("transfer-encoding");
-            let bytes = reply.bytes().await.unwrap();
-            if is_slow {
-                tokio::time::sleep(Duration::from_millis(2500)).await;
-            }
-            axum::response::IntoResponse::into_response((status, headers, axum::body::Body::from(bytes)))
-        }
+        async move { pass_on(request, &to, &client).await.map_err(|_| StatusCode::BAD_GATEWAY) }
     });
     tokio::spawn(async move { axum::serve(listener, router).await });
     Ok(from)
+}
+
+async fn pass_on(request: Request, to: &str, client: &reqwest::Client) -> Result<Response> {
+    let (mut parts, body) = request.into_parts();
+    let is_slow = parts.method == Method::GET && parts.uri.path().starts_with("/v1/checkout/sessions/");
+    for name in ["host", "content-length"] {
+        parts.headers.remove(name);
+    }
+    let url = format!("{to}{}", parts.uri.path_and_query().context("a path")?);
+    let body = axum::body::to_bytes(body, usize::MAX).await?;
+    let reply = client.request(parts.method, url).headers(parts.headers).body(body).send().await?;
+    let (status, mut headers) = (reply.status(), reply.headers().clone());
+    headers.remove("transfer-encoding");
+    let bytes = reply.bytes().await?;
+    if is_slow {
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+    }
+    Ok((status, headers, bytes).into_response())
 }
 
 /// A genuine webhook of the next second overtakes Stripe's answer about a paid session.

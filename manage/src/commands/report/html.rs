@@ -4,6 +4,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use shared::domain::{Currency, Mode, Money};
 
 use super::Report;
+use super::scale::{ceiling, short};
 use super::table::{money, percent};
 
 const STYLE: &str = include_str!("report.css");
@@ -116,31 +117,6 @@ fn legend(series: &[Series<'_>]) -> Markup {
     html! {
         ul .legend { @for one in series { li { span class=(format!("swatch {}", one.class)) {} (one.name) } } }
     }
-}
-
-/// A round number at or above the largest value. Counts have no halves, so its quarter is a whole number.
-fn ceiling(values: impl Iterator<Item = f64>) -> f64 {
-    let largest = values.fold(0.0, f64::max);
-    let mut scale = 1.0;
-    loop {
-        for step in [4.0, 6.0, 8.0, 12.0, 16.0, 20.0, 24.0, 28.0, 32.0] {
-            let top: f64 = step * scale;
-            if top >= largest && top % 4.0 == 0.0 {
-                return top;
-            }
-        }
-        scale *= 10.0;
-    }
-}
-
-/// Few letters, so that they can be read on a phone: 1.25k, 40, 2M.
-fn short(value: f64) -> String {
-    let (scaled, unit) = match value {
-        value if value >= 1e6 => (value / 1e6, "M"),
-        value if value >= 1e3 => (value / 1e3, "k"),
-        value => (value, ""),
-    };
-    format!("{}{unit}", (scaled * 100.0).round() / 100.0)
 }
 
 fn across(index: usize, count: usize) -> f64 {
@@ -287,21 +263,6 @@ fn months(report: &Report) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_scale_is_a_round_number_above_the_largest() {
-        for (largest, expected) in
-            [(0.0, 4.0), (3.0, 4.0), (5.0, 8.0), (33.0, 40.0), (51.0, 60.0), (4990.0, 6000.0), (279_440.0, 280_000.0)]
-        {
-            assert_eq!(ceiling([largest].into_iter()), expected, "{largest}");
-        }
-    }
-
-    #[test]
-    fn an_axis_has_few_letters() {
-        let shown = [0.0, 7.0, 12.5, 700.0, 1_250.0, 5_000.0, 2_000_000.0].map(short);
-        assert_eq!(shown, ["0", "7", "12.5", "700", "1.25k", "5k", "2M"]);
-    }
 
     #[test]
     fn a_month_without_a_value_leaves_no_point() {

@@ -6,6 +6,7 @@
 
 pub mod figures;
 pub mod html;
+mod scale;
 mod table;
 
 use std::path::PathBuf;
