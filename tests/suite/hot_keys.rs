@@ -66,10 +66,11 @@ fn with_path(request: Request) -> Request {
 }
 
 fn of_user(event_type: &str, number: usize, created: i64, object: Option<Value>) -> Value {
-    let (subscription, customer) = (format!("sub_{event_type}{number}"), format!("cus_{event_type}{number}"));
+    let name = event_type.replace('.', "_");
+    let (subscription, customer) = (format!("sub_{name}{number}"), format!("cus_{name}{number}"));
     let event = match object {
-        Some(object) => EventBuilder::of(&format!("evt_{event_type}{number}"), event_type, created, object),
-        None => EventBuilder::subscription(&format!("evt_{event_type}{number}"), &subscription, &customer, created)
+        Some(object) => EventBuilder::of(&format!("evt_{name}{number}"), event_type, created, object),
+        None => EventBuilder::subscription(&format!("evt_{name}{number}"), &subscription, &customer, created)
             .owned_by(&format!("{event_type}-{number}"))
             .with("/type", event_type),
     };
@@ -127,8 +128,8 @@ async fn two_users_requests_write_to_no_partition_in_common() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn reads_write_nothing() -> Result<()> {
     let watched = Watched::start().await?;
-    let (status, gate) = (status::function(&watched.core), gate::function(&watched.core));
-    for (function, path) in [(&status, "/api/subscriptions/status/"), (&gate, "/api/auth/hello/")] {
+    let (status, health) = (status::function(&watched.core), health::function(&watched.core));
+    for (function, path) in [(&status, "/api/subscriptions/status/"), (&health, "/health/")] {
         let written = watched.partitions(function, watched.with_token("GET", path, "reader")?).await?;
         assert_eq!(written, BTreeSet::new(), "{path}");
     }
