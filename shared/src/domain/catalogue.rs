@@ -32,3 +32,32 @@ impl Price {
         self.active && !self.deleted && self.interval.is_some()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_active_recurring_price_can_be_subscribed_to() {
+        let monthly = Some(Interval { unit: "month".to_owned(), count: 1 });
+        for (active, deleted, interval, expected) in [
+            (true, false, monthly.clone(), true),
+            (false, false, monthly.clone(), false),
+            (true, true, monthly.clone(), false),
+            (false, true, monthly, false),
+            (true, false, None, false),
+        ] {
+            let price = Price {
+                id: PriceId::parse("price_1").unwrap(),
+                product: ProductId::parse("prod_1").unwrap(),
+                active,
+                unit_amount_minor: Some(4990),
+                currency: Currency::BRL,
+                interval,
+                lookup_key: None,
+                deleted,
+            };
+            assert_eq!(price.can_be_subscribed(), expected, "{price:?}");
+        }
+    }
+}
