@@ -1,5 +1,6 @@
 //! The whole product over real HTTP: one file per endpoint, one for the story, one per promise that spans them.
 
+mod alarms;
 mod authorizer;
 mod budgets;
 mod checkout;
