@@ -210,17 +210,23 @@ async fn what_was_overtaken_is_told_all_the_same() -> Result<()> {
 async fn a_second_trial_is_an_error_and_not_tracked_again() -> Result<()> {
     let world = World::start().await?;
     local::logs::start(false);
-    for (event, subscription, created) in
-        [("evt_s1", "sub_firsttrial", 1_760_000_000), ("evt_s2", "sub_secondtrial", 1_760_090_000)]
-    {
-        let body = EventBuilder::subscription(event, subscription, "cus_twotrials", created)
+    let of = |event: &str, event_type: &str, subscription: &str, started: i64, created: i64| {
+        EventBuilder::subscription(event, subscription, "cus_twotrials", created)
             .owned_by("two-trials-1")
             .status("trialing")
-            .with("/type", "customer.subscription.created")
-            .with("/data/object/trial_start", created)
-            .with("/data/object/trial_end", created + 604_800)
-            .body();
-        assert_eq!(world.deliver(&body).await?.body["outcome"], "applied");
+            .with("/type", event_type)
+            .with("/data/object/trial_start", started)
+            .with("/data/object/trial_end", started + 604_800)
+    };
+    let (created, updated) = ("customer.subscription.created", "customer.subscription.updated");
+    let (first, second, third) = (1_760_000_000, 1_760_090_000, 1_760_180_000);
+    for (event, outcome) in [
+        (of("evt_s1", created, "sub_firsttrial", first, first), "applied"),
+        (of("evt_s2", created, "sub_secondtrial", second, second), "applied"),
+        (of("evt_s4", updated, "sub_thirdtrial", third, third + 10), "applied"),
+        (of("evt_s3", created, "sub_thirdtrial", third, third), "stale"),
+    ] {
+        assert_eq!(world.deliver(&event.body()).await?.body["outcome"], outcome, "{}", event.body());
     }
     assert_eq!(times_logged("Trial tracked via webhook for user two-trials-1"), 1);
     assert_eq!(times_logged("Second trial of user two-trials-1: sub_secondtrial after sub_firsttrial"), 1);

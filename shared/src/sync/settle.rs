@@ -205,7 +205,12 @@ impl<'a> Attempt<'a> {
             return Ok(None);
         }
         if let Some(refusal) = of(Part::Object) {
-            return self.weigh(refusal.standing()?).await;
+            let outcome = self.weigh(refusal.standing()?).await?;
+            // Nothing more is sent, so it is only said that another subscription has spent the trial.
+            if outcome.is_some() && of(Part::Trial).is_some() {
+                self.trial = TrialPart::Known;
+            }
+            return Ok(outcome);
         }
         if let Some(refusal) = of(Part::Trial) {
             self.trial = match self.trial {
