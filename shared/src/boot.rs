@@ -15,7 +15,7 @@ use crate::config::{Config, Misconfigured};
 use crate::domain::{CustomerId, Mode};
 use crate::https_client::HttpsClient;
 use crate::secrets::SecretStore;
-use crate::store::{self, Store};
+use crate::store::{DynamoDb, Store};
 use crate::stripe::StripeSetup;
 use crate::stripe::live::LiveStripe;
 use crate::stripe::transport::KeySource;
@@ -46,7 +46,7 @@ pub struct Core {
     pub secrets: Arc<SecretStore>,
     /// For what is not AWS; its connections are shared.
     pub https: HttpsClient,
-    dynamodb: aws_sdk_dynamodb::Client,
+    dynamodb: Arc<DynamoDb>,
     is_for_operator: bool,
 }
 
@@ -114,7 +114,7 @@ impl Core {
             &config,
             clock.clone(),
         ));
-        let dynamodb = store::client(sdk, endpoints.dynamodb.as_deref());
+        let dynamodb = Arc::new(DynamoDb::new(sdk, endpoints.dynamodb.as_deref()));
         Core { config, clock, secrets, https: HttpsClient::new(), dynamodb, is_for_operator: false }
     }
 
@@ -164,7 +164,7 @@ impl Core {
     /// One mode's records alone, for functions that never ask Stripe.
     pub fn store(&self, mode: Mode) -> Result<Store, Misconfigured> {
         let table_name = self.config.require_table_name()?.to_owned();
-        Ok(Store::new(self.dynamodb.clone(), table_name, mode))
+        Ok(Store::new(Arc::clone(&self.dynamodb), table_name, mode))
     }
 
     /// Who is calling, by this mode's token keys.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::transact_write_items::{TransactWriteItemsError, TransactWriteItemsInput};
 use aws_sdk_dynamodb::types::CancellationReason;
 
 use super::change::Change;
@@ -107,7 +107,8 @@ impl Store {
             .collect::<Result<Vec<_>, _>>()?;
         for attempt in 1.. {
             count(Count::DynamodbCalls);
-            let sent = self.client.transact_write_items().set_transact_items(Some(writes.clone())).send().await;
+            let transaction = TransactWriteItemsInput::builder().set_transact_items(Some(writes.clone()));
+            let sent = self.dynamodb.transact_write_items(transaction).await;
             let error = match sent {
                 Ok(_) => return Ok(Commit::Landed),
                 Err(error) => error,

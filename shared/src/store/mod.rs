@@ -4,6 +4,7 @@
 
 mod change;
 mod commit;
+mod direct;
 mod event;
 mod expression;
 mod items;
@@ -15,10 +16,11 @@ mod scan;
 mod table;
 mod write;
 
-use aws_config::SdkConfig;
+use std::sync::Arc;
 
 pub use change::Change;
 pub use commit::{Commit, Owner, Refusal, Standing};
+pub use direct::DynamoDb;
 pub use event::{EventRecord, FailedEvent, KnownEvent, Outcome};
 pub use keys::Partition;
 pub use progress::Progress;
@@ -32,7 +34,7 @@ use crate::domain::Mode;
 /// One mode's view of the table: every key it can form starts with its mode.
 #[derive(Clone)]
 pub struct Store {
-    client: aws_sdk_dynamodb::Client,
+    dynamodb: Arc<DynamoDb>,
     table_name: String,
     mode: Mode,
 }
@@ -50,16 +52,9 @@ pub enum StoreError {
     Unreadable { doing: String, detail: String },
 }
 
-/// A connection to DynamoDB for [`Store::new`]; `endpoint_url` nothing means AWS's own.
-pub fn client(config: &SdkConfig, endpoint_url: Option<&str>) -> aws_sdk_dynamodb::Client {
-    let mut builder = aws_sdk_dynamodb::config::Builder::from(config);
-    builder.set_endpoint_url(endpoint_url.map(str::to_owned));
-    aws_sdk_dynamodb::Client::from_conf(builder.build())
-}
-
 impl Store {
-    pub fn new(client: aws_sdk_dynamodb::Client, table_name: String, mode: Mode) -> Store {
-        Store { client, table_name, mode }
+    pub fn new(dynamodb: Arc<DynamoDb>, table_name: String, mode: Mode) -> Store {
+        Store { dynamodb, table_name, mode }
     }
 
     pub fn mode(&self) -> Mode {

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::get_item::GetItemInput;
+use aws_sdk_dynamodb::operation::query::QueryInput;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 
 use super::commit::jittered;
@@ -135,7 +137,7 @@ impl Store {
             let keys = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(true).build();
             let keys = keys.map_err(|error| StoreError::Unreadable { doing: doing(), detail: error.to_string() })?;
             count(Count::DynamodbCalls);
-            let read = self.client.batch_get_item().request_items(&self.table_name, keys).send().await;
+            let read = self.dynamodb.sdk.batch_get_item().request_items(&self.table_name, keys).send().await;
             let output = read.map_err(|error| unavailable(&doing, &error))?;
             for item in output.responses.and_then(|mut tables| tables.remove(&self.table_name)).unwrap_or_default() {
                 let id = item.get(keys::PK).and_then(|pk| pk.as_s().ok()).and_then(|pk| pk.rsplit('#').next());
@@ -159,15 +161,11 @@ impl Store {
 
     pub(super) async fn get(&self, key: Key, doing: impl Fn() -> String) -> Result<Option<Attributes>, StoreError> {
         count(Count::DynamodbCalls);
-        let got = self
-            .client
-            .get_item()
+        let wanted = GetItemInput::builder()
             .table_name(&self.table_name)
             .set_key(Some(key.into_attributes()))
-            .consistent_read(true)
-            .send()
-            .await;
-        got.map(|output| output.item).map_err(|error| unavailable(&doing, &error))
+            .consistent_read(true);
+        self.dynamodb.get_item(wanted).await.map(|output| output.item).map_err(|error| unavailable(&doing, &error))
     }
 
     async fn query(&self, pk: String, doing: &impl Fn() -> String) -> Result<Vec<Attributes>, StoreError> {
@@ -175,17 +173,13 @@ impl Store {
         let mut start = None;
         loop {
             count(Count::DynamodbCalls);
-            let page = self
-                .client
-                .query()
+            let wanted = QueryInput::builder()
                 .table_name(&self.table_name)
                 .key_condition_expression("pk = :pk")
                 .expression_attribute_values(":pk", AttributeValue::S(pk.clone()))
                 .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(|error| unavailable(doing, &error))?;
+                .set_exclusive_start_key(start);
+            let page = self.dynamodb.query(wanted).await.map_err(|error| unavailable(doing, &error))?;
             found.extend(page.items.unwrap_or_default());
             start = page.last_evaluated_key;
             if start.is_none() {

@@ -50,7 +50,8 @@ impl Scan<'_> {
         let doing = || "go through the records".to_owned();
         let page = self
             .store
-            .client
+            .dynamodb
+            .sdk
             .scan()
             .table_name(&self.store.table_name)
             .filter_expression(

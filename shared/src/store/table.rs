@@ -77,18 +77,18 @@ impl Store {
     /// How the table is kept, with three requests.
     pub async fn table_state(&self) -> Result<TableState, StoreError> {
         let doing = || "describe the table".to_owned();
-        let described = self.client.describe_table().table_name(&self.table_name).send().await;
+        let described = self.dynamodb.sdk.describe_table().table_name(&self.table_name).send().await;
         let table = described.map_err(|error| unavailable(&doing, &error))?.table;
         let keys: Vec<String> =
             table.iter().flat_map(|table| table.key_schema()).map(|key| key.attribute_name.clone()).collect();
-        let ttl = self.client.describe_time_to_live().table_name(&self.table_name).send().await;
+        let ttl = self.dynamodb.sdk.describe_time_to_live().table_name(&self.table_name).send().await;
         let expires_events = known(ttl, &doing)?.map(|output| {
             output.time_to_live_description.is_some_and(|ttl| {
                 let is_on = ttl.time_to_live_status == Some(TimeToLiveStatus::Enabled);
                 is_on && ttl.attribute_name.as_deref() == Some("expires_at")
             })
         });
-        let backups = self.client.describe_continuous_backups().table_name(&self.table_name).send().await;
+        let backups = self.dynamodb.sdk.describe_continuous_backups().table_name(&self.table_name).send().await;
         let has_point_in_time_recovery = known(backups, &doing)?.map(|output| {
             let of_table = output.continuous_backups_description;
             let recovery = of_table.and_then(|backups| backups.point_in_time_recovery_description);
@@ -111,7 +111,8 @@ impl Store {
         let prefix = format!("{}#", self.mode);
         loop {
             let page = self
-                .client
+                .dynamodb
+                .sdk
                 .scan()
                 .table_name(&self.table_name)
                 .filter_expression("begins_with(pk, :mode)")
