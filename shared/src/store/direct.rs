@@ -161,6 +161,7 @@ impl DynamoDb {
 }
 
 /// What became of a request.
+#[expect(clippy::large_enum_variant, reason = "the usual variant is the large one")]
 enum Asked<O, E> {
     /// DynamoDB's answer, which asking again would not change.
     Answered(Result<O, SdkError<E>>),
