@@ -10,6 +10,7 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use serde_json::Value;
 use tests::{Answer, World};
 use tokio::task::JoinSet;
 
@@ -84,10 +85,16 @@ fn outcome(answer: &Answer) -> String {
 
 /// Whether the log has a line of the event.
 fn is_logged(event: &str, level: &str, message: &str) -> bool {
-    local::logs::after(0).iter().any(|line| {
+    times_logged(event, level, message) > 0
+}
+
+/// How many lines of the event the log has that begin so.
+fn times_logged(event: &str, level: &str, message: &str) -> usize {
+    let is_it = |line: &&Value| {
         let begins = line["message"].as_str().is_some_and(|text| text.starts_with(message));
         line["event"] == event && line["level"] == level && begins
-    })
+    };
+    local::logs::after(0).iter().filter(is_it).count()
 }
 
 /// Transactions that reached DynamoDB since it had been called so often.

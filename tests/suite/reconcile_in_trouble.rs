@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use local::Fault;
 use serde_json::{Value, json};
 use shared::sync::event::HANDLED_EVENT_TYPES;
 use tests::{EventBuilder, World, answer};
@@ -62,6 +63,7 @@ async fn an_event_that_fails_is_counted_once_a_run() -> Result<()> {
     let first = reconcile::run(&core, Instant::now() + LONGEST).await?;
     let second = reconcile::run(&core, Instant::now() + LONGEST).await?;
     assert_eq!((first[0].report.events_failed, second[0].report.events_failed), (1, 1));
+    assert_eq!(world.store()?.read_failed_events().await?.len(), 1);
     world.stack.shutdown().await
 }
 
@@ -102,6 +104,31 @@ async fn one_record_that_cannot_be_read_keeps_no_other_from_its_comparison() -> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_that_cannot_be_repaired_is_counted_and_the_others_are_compared() -> Result<()> {
+    let world = World::start().await?;
+    let mut customers = Vec::new();
+    for user in ["42", "43"] {
+        let subscription = world.subscribe(&world.token(user)?).await?;
+        customers.push(world.stripe_subscription(&subscription).await?["customer"].clone());
+    }
+    let customer = customers[1].as_str().context("a customer")?;
+    dynamodb(
+        &world,
+        "UpdateItem",
+        &json!({
+            "TableName": world.stack.table_name(),
+            "Key": { "pk": { "S": format!("test#customer#{customer}") }, "sk": { "S": "owner" } },
+            "UpdateExpression": "SET user_id = :nobody",
+            "ExpressionAttributeValues": { ":nobody": { "L": [] } },
+        }),
+    )
+    .await?;
+    let report = reconcile::run(&world.stack.shared_core(), Instant::now() + LONGEST).await?[0].report.clone();
+    assert_eq!((report.drift_checked, report.drift_failed, report.is_complete), (2, 1, true), "{report:?}");
+    world.stack.shutdown().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_slow_stripe_makes_no_run_outlast_its_time() -> Result<()> {
     let world = World::start().await?;
     let core = world.stack.shared_core();
@@ -129,6 +156,30 @@ async fn a_slow_stripe_makes_no_run_outlast_its_time() -> Result<()> {
     world.heal_stripe().await?;
     let next = reconcile::run(&core, Instant::now() + LONGEST).await?;
     assert!(next[0].report.is_complete, "the next run goes on from there: {next:?}");
+    world.stack.shutdown().await
+}
+
+/// Stripe does not answer when it is asked for the failed event, and lists its events all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_event_that_takes_long_leaves_half_of_the_time_to_the_list() -> Result<()> {
+    let world = World::start().await?;
+    let core = world.stack.shared_core();
+    let token = world.token("42")?;
+    let session = world.checkout(&token).await?;
+    let failed = EventBuilder::subscription("evt_failed", "sub_1", "cus_1", world.business_now_second()).owned_by("43");
+    world.stack.dynamodb().fail_next(Some("TransactWriteItems"), 3, Fault::InternalError);
+    assert_eq!(world.deliver(&failed.body()).await?.status, 503);
+    world.stack.dynamodb().heal();
+    world.sandbox("faults", &json!({ "delivery": [{ "kind": "drop", "probability": 1.0 }] })).await?;
+    world.pay(&session, "4242424242424242").await?;
+    world.sandbox("advance", &json!({ "seconds": 600 })).await?;
+    let silent = json!({ "path_prefix": "/v1/events/", "kind": "timeout", "delay_ms": 20000, "count": 1000 });
+    world.sandbox("faults", &json!({ "api": [silent] })).await?;
+    let began = Instant::now();
+    let summaries = reconcile::run(&core, began + Duration::from_secs(6)).await?;
+    assert!(began.elapsed() >= Duration::from_secs(3), "the failed event was waited for");
+    assert!(!summaries[0].report.is_complete, "{summaries:?}");
+    assert_eq!(world.status(&token).await?["status"], "trialing", "what the list has is brought");
     world.stack.shutdown().await
 }
 

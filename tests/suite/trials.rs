@@ -55,6 +55,39 @@ async fn a_second_trial_is_ended_when_the_operator_wants_it_so() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_second_trial_waits_for_a_stripe_in_trouble_and_is_ended_then() -> Result<()> {
+    local::logs::start(false);
+    let world = World::with(&[("TRIAL_ABUSE_ACTION", "end_trial")]).await?;
+    let token = world.token("second-trial-4")?;
+    let first = world.subscribe(&token).await?;
+    let customer = world.stripe_subscription(&first).await?["customer"].clone();
+    world.sandbox("deliver", &json!({ "hold": true })).await?;
+    let form = format!(
+        "customer={}&items[0][price]={}&trial_period_days=14&metadata[user_id]=second-trial-4",
+        customer.as_str().context("a customer")?,
+        stripe_sandbox::DEFAULT_PRICE_ID
+    );
+    let second = world.stripe_post("/v1/subscriptions", &form).await?.body;
+    let id = second["id"].as_str().with_context(|| format!("{second}"))?.to_owned();
+    let event = EventBuilder::of("evt_second", "customer.subscription.created", world.business_now_second(), second);
+    let trouble = json!({ "method": "POST", "path_prefix": "/v1/subscriptions/", "kind": "500", "count": 1000 });
+    world.sandbox("faults", &json!({ "api": [trouble] })).await?;
+    assert_eq!(world.deliver(&event.body()).await?.status, 503);
+    assert_eq!(world.status(&token).await?["subscription_id"], first.as_str(), "nothing was written");
+    let is_told = |line: &Value| line["message"].as_str().is_some_and(|message| message.starts_with("Second trial of"));
+    assert!(!errors_about(&id).iter().any(is_told), "and nothing told");
+    let is_said = |line: &Value| {
+        let is_it = |text: &str| text.starts_with(&format!("Error tracking trial in webhook: end the trial of {id}"));
+        line["message"].as_str().is_some_and(is_it)
+    };
+    assert!(local::logs::after(0).iter().any(is_said));
+    world.heal_stripe().await?;
+    assert_eq!(world.deliver(&event.body()).await?.body["outcome"], "applied");
+    assert_ne!(world.stripe_subscription(&id).await?["status"], "trialing");
+    world.stack.shutdown().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_first_trial_survives_the_customer() -> Result<()> {
     let world = World::start().await?;
     let token = world.token("42")?;

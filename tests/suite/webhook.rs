@@ -3,7 +3,7 @@
 use anyhow::Result;
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::domain::Mode;
+use shared::domain::{EventId, Mode};
 use tests::{EventBuilder, World, answer, sign};
 
 fn event(id: &str) -> EventBuilder {
@@ -239,5 +239,10 @@ async fn what_cannot_be_read_is_recorded_as_failed_and_not_sent_for_ever() -> Re
     let nonsense = event("evt_1").with("/data/object/customer", 7);
     let answer = world.deliver(&nonsense.body()).await?;
     assert_eq!((answer.status, &answer.body["outcome"]), (200, &json!("failed")), "{:?}", answer.body);
+    let known = world.store()?.read_event(&EventId::parse("evt_1")?).await?;
+    let why = known.and_then(|known| known.error).unwrap_or_default();
+    assert!(why.starts_with("customer.subscription.updated: "), "{why}");
+    let failed = world.store()?.read_failed_events().await?;
+    assert_eq!((failed.len(), failed[0].error.as_deref()), (1, Some(why.as_str())), "{failed:?}");
     world.stack.shutdown().await
 }

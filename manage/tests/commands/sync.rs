@@ -7,11 +7,12 @@ use manage::commands::sync_stripe::{
 use manage::done::Done;
 use manage::printer::Printer;
 use serde_json::json;
+use shared::boot::Core;
 use shared::domain::Mode;
-use tests::World;
+use tests::{EventBuilder, World};
 
 use crate::support::{
-    auditor, auditor_of, customer, customer_at_stripe, deaf_world, manage, records, subscription_at_stripe,
+    auditor, auditor_of, customer, customer_at_stripe, deaf_world, manage, records, subscription_at_stripe, user,
 };
 
 async fn sync(world: &World) -> String {
@@ -142,22 +143,57 @@ async fn a_subscription_that_is_the_only_trace_of_a_trial_stays() -> Result<()> 
     let orphan = customer_at_stripe(&world, "nobody@example.com", None).await?;
     let trialing = subscription_at_stripe(&world, &orphan, 7).await?;
     sync(&world).await;
-    // An account whose test data was deleted has none of it: another account is as empty.
+    let core = core_of_an_empty_account(&world).await?;
+    let (printer, said) = Printer::captured(false);
+    let (removed, stayed) = remove_missing(&core.auditor(Mode::Test)?, &printer).await?;
+    assert!(removed >= 3, "product, price and customer: {removed}");
+    assert!(records(&world, "test#catalog").await.is_empty());
+    assert_eq!(stayed, 1);
+    assert!(said.stderr().contains(&format!("{trialing} stays: it is the only trace of a trial")), "{}", said.stderr());
+    let kept = records(&world, &format!("test#customer#{orphan}")).await;
+    assert!(kept.contains_key(&format!("subscription#{trialing}")), "{kept:?}");
+    Ok(())
+}
+
+/// Of whom the table knows more than the subscription says, and of whom it says more than the table knows.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_goes_when_its_trial_is_on_record_and_stays_when_it_is_the_earlier_one() -> Result<()> {
+    let world = World::start().await?;
+    let of_known = world.subscribe(&world.token("42")?).await?;
+    let books = auditor(&world).books().clone();
+    let at = |seconds_ago: i64| world.business_now_second() - seconds_ago;
+    let marked_at = jiff::Timestamp::from_second(at(0))?;
+    shared::sync::mark_trial_used(&books, &user("43"), marked_at).await?;
+    let earlier = EventBuilder::subscription("evt_1", "sub_earlier", "cus_earlier", at(0))
+        .owned_by("43")
+        .with("/data/object/trial_start", at(86_400))
+        .with("/data/object/trial_end", at(43_200));
+    assert_eq!(world.deliver(&earlier.body()).await?.body["outcome"], "applied");
+    let first_trial_at = world.status(&world.token("43")?).await?["first_trial_at"].clone();
+
+    let core = core_of_an_empty_account(&world).await?;
+    let (printer, said) = Printer::captured(false);
+    let (_removed, stayed) = remove_missing(&core.auditor(Mode::Test)?, &printer).await?;
+    assert_eq!(stayed, 1, "{}", said.stderr());
+    assert!(said.stderr().contains("sub_earlier stays: it is the only trace of a trial"), "{}", said.stderr());
+    let known = records(&world, "test#user#42").await;
+    assert!(!known.contains_key(&format!("subscription#{of_known}")), "{known:?}");
+    assert_eq!(known["trial"]["subscription_id"], of_known, "the trial is remembered");
+    assert!(!known.keys().any(|sk| sk.starts_with("payment_method#")), "{known:?}");
+    assert!(records(&world, "test#user#43").await.contains_key("subscription#sub_earlier"));
+    assert_eq!(world.status(&world.token("43")?).await?["first_trial_at"], first_trial_at);
+    Ok(())
+}
+
+/// An account whose test data was deleted has none of it: another account is as empty.
+async fn core_of_an_empty_account(world: &World) -> Result<Core> {
     let empty = crate::fake_stripe::FakeStripe::start(crate::fake_stripe::Account::default()).await;
     let services = tests::Services {
         dynamodb_url: world.stack.dynamodb_url(),
         stripe_url: &empty.url,
         default_price: stripe_sandbox::DEFAULT_PRICE_ID,
     };
-    let core = tests::core_on(&world.stack, services, shared::clock::Clock::default()).await?;
-    let (printer, said) = Printer::captured(false);
-    let (removed, stayed) = remove_missing(&core.auditor(Mode::Test)?, &printer).await?;
-    assert!(removed >= 3, "product, price and customer: {removed}");
-    assert_eq!(stayed, 1);
-    assert!(said.stderr().contains(&format!("{trialing} stays: it is the only trace of a trial")), "{}", said.stderr());
-    let kept = records(&world, &format!("test#customer#{orphan}")).await;
-    assert!(kept.contains_key(&format!("subscription#{trialing}")), "{kept:?}");
-    Ok(())
+    Ok(tests::core_on(&world.stack, services, shared::clock::Clock::default()).await?)
 }
 
 #[tokio::test(flavor = "multi_thread")]

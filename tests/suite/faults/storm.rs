@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::json;
-use shared::domain::{SubscriptionId, UserId};
+use shared::domain::{EventId, SubscriptionId, UserId};
 use shared::store::{Change, Commit, Guard, Partition, Store};
 use tests::Subscriber;
 
-use super::{in_time, is_logged, outcome};
+use super::{in_time, is_logged, outcome, times_logged};
 
 /// Long enough for the other writer to write while Stripe is thinking.
 const THINKING_MS: u64 = 400;
@@ -22,7 +22,7 @@ async fn a_race_that_is_lost_three_times_is_won_at_the_fourth() -> Result<()> {
     assert_eq!(outcome(&answer), "200 applied");
     assert_eq!(reads(&subscriber).await?, 4);
     let retrying = "Write conflict while processing webhook event evt_storm_won. Retrying.";
-    assert!(is_logged("evt_storm_won", "WARN", retrying));
+    assert_eq!(times_logged("evt_storm_won", "WARN", retrying), 3);
     assert_eq!(subscriber.status().await?, "trialing", "as Stripe has it");
     subscriber.world.stack.shutdown().await
 }
@@ -35,6 +35,9 @@ async fn a_race_that_is_lost_four_times_is_503_and_comes_again() -> Result<()> {
     let (answer, ()) = tokio::try_join!(in_time(subscriber.world.deliver(&event)), outrun(&subscriber, 4))?;
     assert_eq!(answer.status, 503, "{:?}", answer.body);
     assert_eq!(reads(&subscriber).await?, 4, "four rounds and no more");
+    let record = subscriber.world.store()?.read_event(&EventId::parse("evt_storm_lost")?).await?;
+    let error = format!("{} kept changing while it was being written", subscriber.subscription);
+    assert_eq!(record.and_then(|record| record.error), Some(error));
     let gave_up = "Write conflict while processing webhook event evt_storm_lost. Stripe will retry automatically.";
     assert!(is_logged("evt_storm_lost", "ERROR", gave_up));
     assert_eq!(subscriber.status().await?, "past_due", "the other writer's word stands");
