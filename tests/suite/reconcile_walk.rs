@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
+use local::Fault;
 use serde_json::{Value, json};
 use shared::books::Auditor;
 use shared::domain::{EventId, Mode};
@@ -126,16 +127,38 @@ async fn a_list_that_stripe_does_not_give_is_a_problem_and_no_lost_place() -> Re
     world.stack.shutdown().await
 }
 
-/// Stripe gives a hundred at a time.
-#[tokio::test(flavor = "multi_thread")]
-async fn every_page_of_a_list_is_walked() -> Result<()> {
-    let world = World::start().await?;
+/// A hundred and one events, of which no webhook tells: Stripe gives a hundred at a time.
+async fn two_pages_of_events(world: &World) -> Result<()> {
     world.sandbox("faults", &json!({ "delivery": [{ "kind": "drop", "probability": 1.0 }] })).await?;
     for number in 0..101 {
         let made = world.stripe_post("/v1/products", &format!("name=Product%20{number}")).await?;
         assert_eq!(made.status, 200, "{:?}", made.body);
     }
     world.sandbox("advance", &json!({ "seconds": 600 })).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_walk_that_fails_at_its_second_page_has_not_seen_the_whole() -> Result<()> {
+    let world = World::start().await?;
+    two_pages_of_events(&world).await?;
+    world.stack.dynamodb().fail_every(Some("BatchGetItem"), 2, Fault::AccessDenied);
+    let (report, problems) = run(&world).await?;
+    world.stack.dynamodb().heal();
+    assert_eq!((report.events_healed, report.is_complete, problems.len()), (100, false, 1), "{report:?} {problems:?}");
+    let progress = world.store()?.read_progress("events").await?;
+    assert_eq!((progress.step, progress.seen_until), (1, 0), "{progress:?}");
+    let (report, problems) = run(&world).await?;
+    assert!(report.is_complete && problems.is_empty(), "{report:?} {problems:?}");
+    assert_eq!(report.events_healed, 1, "the second page: {report:?}");
+    assert!(world.store()?.read_progress("events").await?.seen_until > 0);
+    world.stack.shutdown().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_of_a_list_is_walked() -> Result<()> {
+    let world = World::start().await?;
+    two_pages_of_events(&world).await?;
     let (report, problems) = run(&world).await?;
     assert!(report.is_complete && problems.is_empty(), "{report:?} {problems:?}");
     assert_eq!((report.events_seen, report.events_healed), (101, 101), "{report:?}");
