@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// What is counted. The names are those of the log's fields and of the metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Count {
-    /// Requests to DynamoDB, without the SDK's own second tries.
+    /// Requests to DynamoDB, without second tries.
     DynamodbCalls,
     /// Requests to Stripe, each try one.
     StripeCalls,

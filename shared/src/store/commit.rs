@@ -95,10 +95,6 @@ const CONFLICT_TRIES: u32 = 6;
 
 impl Store {
     /// Sends the changes as one transaction. At most 100 changes, no two of one item.
-    ///
-    /// A request that landed while its answer was lost is safe: the SDK repeats it with the same token, which DynamoDB
-    /// answers with success for ten minutes.
-    /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>
     pub async fn commit(&self, changes: Vec<Change>) -> Result<Commit, StoreError> {
         let event = changes.iter().find_map(Change::event).cloned();
         let writes = changes
@@ -107,7 +103,7 @@ impl Store {
             .collect::<Result<Vec<_>, _>>()?;
         for attempt in 1.. {
             count(Count::DynamodbCalls);
-            let transaction = TransactWriteItemsInput::builder().set_transact_items(Some(writes.clone()));
+            let transaction = || TransactWriteItemsInput::builder().set_transact_items(Some(writes.clone()));
             let sent = self.dynamodb.transact_write_items(transaction).await;
             let error = match sent {
                 Ok(_) => return Ok(Commit::Landed),

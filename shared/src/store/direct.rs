@@ -26,6 +26,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::{
 };
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
+use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnector, HttpConnectorSettings, SharedHttpConnector};
 use aws_smithy_runtime_api::client::identity::Identity;
 use aws_smithy_runtime_api::client::interceptors::context::{Error, Input};
@@ -49,8 +50,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 pub struct DynamoDb {
     /// For everything else than the three operations below.
     pub(super) sdk: Client,
-    /// The same with one try less, for what was tried once already.
-    once_tried: Client,
+    /// The same with one try and its time less, for what was tried once already; made when it is wanted first.
+    once_tried: OnceLock<Client>,
     config: SdkConfig,
     way: Arc<OnceLock<Way>>,
     signer: OnceCell<Option<Signer>>,
@@ -63,7 +64,7 @@ pub struct DynamoDb {
 #[derive(Debug)]
 struct Way {
     connector: SharedHttpConnector,
-    components: RuntimeComponents,
+    time: SharedTimeSource,
     uri: String,
     user_agent: String,
 }
@@ -80,13 +81,9 @@ impl DynamoDb {
         let way = Arc::new(OnceLock::new());
         let mut builder = aws_sdk_dynamodb::config::Builder::from(config).interceptor(Learn { way: Arc::clone(&way) });
         builder.set_endpoint_url(endpoint_url.map(str::to_owned));
-        let sdk = Client::from_conf(builder.clone().build());
-        let retries = config.retry_config().cloned().unwrap_or_else(RetryConfig::standard);
-        let tries_left = retries.max_attempts().saturating_sub(1).max(1);
-        let once_tried = Client::from_conf(builder.retry_config(retries.with_max_attempts(tries_left)).build());
         DynamoDb {
-            sdk,
-            once_tried,
+            sdk: Client::from_conf(builder.build()),
+            once_tried: OnceLock::new(),
             config: config.clone(),
             way,
             signer: OnceCell::new(),
@@ -96,14 +93,21 @@ impl DynamoDb {
         }
     }
 
-    pub(super) async fn get_item(&self, input: GetItemInputBuilder) -> Result<GetItemOutput, SdkError<GetItemError>> {
-        let asked = self.ask(self.get_item.as_ref(), input.clone().build()).await;
-        self.or_through_the_sdk(asked, |sdk| async move { input.send_with(&sdk).await }).await
+    /// The input is made anew for a second road, which is seldom taken.
+    pub(super) async fn get_item(
+        &self,
+        input: impl Fn() -> GetItemInputBuilder,
+    ) -> Result<GetItemOutput, SdkError<GetItemError>> {
+        let asked = self.ask(self.get_item.as_ref(), input().build()).await;
+        self.or_through_the_sdk(asked, |sdk| async move { input().send_with(&sdk).await }).await
     }
 
-    pub(super) async fn query(&self, input: QueryInputBuilder) -> Result<QueryOutput, SdkError<QueryError>> {
-        let asked = self.ask(self.query.as_ref(), input.clone().build()).await;
-        self.or_through_the_sdk(asked, |sdk| async move { input.send_with(&sdk).await }).await
+    pub(super) async fn query(
+        &self,
+        input: impl Fn() -> QueryInputBuilder,
+    ) -> Result<QueryOutput, SdkError<QueryError>> {
+        let asked = self.ask(self.query.as_ref(), input().build()).await;
+        self.or_through_the_sdk(asked, |sdk| async move { input().send_with(&sdk).await }).await
     }
 
     /// A request that landed while its answer was lost is safe: it is repeated with the same token, which DynamoDB
@@ -111,11 +115,12 @@ impl DynamoDb {
     /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>
     pub(super) async fn transact_write_items(
         &self,
-        input: TransactWriteItemsInputBuilder,
+        input: impl Fn() -> TransactWriteItemsInputBuilder,
     ) -> Result<TransactWriteItemsOutput, SdkError<TransactWriteItemsError>> {
-        let input = input.client_request_token(uuid::Uuid::new_v4().to_string());
-        let asked = self.ask(self.transact_write_items.as_ref(), input.clone().build()).await;
-        self.or_through_the_sdk(asked, |sdk| async move { input.send_with(&sdk).await }).await
+        let token = uuid::Uuid::new_v4().to_string();
+        let input = || input().client_request_token(token.as_str());
+        let asked = self.ask(self.transact_write_items.as_ref(), input().build()).await;
+        self.or_through_the_sdk(asked, |sdk| async move { input().send_with(&sdk).await }).await
     }
 
     async fn ask<I, O, E>(&self, operation: Option<&FrozenLayer>, input: Result<I, BuildError>) -> Asked<O, E>
@@ -149,14 +154,27 @@ impl DynamoDb {
         let sdk = match asked {
             Asked::Answered(answer) => return answer,
             Asked::NotSent => &self.sdk,
-            Asked::NoAnswer => &self.once_tried,
+            Asked::NoAnswer => self.once_tried(),
             Asked::Refused => {
                 tokio::time::sleep(jittered(1)).await;
-                &self.once_tried
+                self.once_tried()
             }
         };
         // Boxed, because the SDK's futures are large and every caller's future would hold one.
         Box::pin(through_the_sdk(sdk.clone())).await
+    }
+
+    fn once_tried(&self) -> &Client {
+        self.once_tried.get_or_init(|| {
+            let config = self.sdk.config();
+            let retries = config.retry_config().cloned().unwrap_or_else(RetryConfig::standard);
+            let tries_left = retries.max_attempts().saturating_sub(1).max(1);
+            let mut timeouts = config.timeout_config().map(TimeoutConfig::to_builder).unwrap_or_default();
+            let in_all = config.timeout_config().and_then(TimeoutConfig::operation_timeout);
+            timeouts.set_operation_timeout(in_all.map(|in_all| in_all.saturating_sub(LONGEST_WAIT)));
+            let builder = config.to_builder().timeout_config(timeouts.build());
+            Client::from_conf(builder.retry_config(retries.with_max_attempts(tries_left)).build())
+        })
     }
 }
 
@@ -219,7 +237,7 @@ fn signed(mut request: HttpRequest, way: &Way, signer: &Signer) -> Option<HttpRe
         .identity(&signer.identity)
         .region(&signer.region)
         .name("dynamodb")
-        .time(way.components.time_source()?.now())
+        .time(way.time.now())
         .settings(SigningSettings::default())
         .build()
         .ok()?;
@@ -267,7 +285,7 @@ impl Intercept for Learn {
         components: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if let (None, Some(client)) = (self.way.get(), components.http_client()) {
+        if let (None, Some(client), Some(time)) = (self.way.get(), components.http_client(), components.time_source()) {
             let mut settings = HttpConnectorSettings::builder();
             if let Some(timeouts) = config.load::<TimeoutConfig>() {
                 settings.set_connect_timeout(timeouts.connect_timeout());
@@ -278,7 +296,7 @@ impl Intercept for Learn {
             let uri = context.request().uri().to_owned();
             let user_agent = context.request().headers().get("user-agent").unwrap_or_default().to_owned();
             // Another request may have been first: it has learned the same.
-            let _ = self.way.set(Way { connector, components: components.clone(), uri, user_agent });
+            let _ = self.way.set(Way { connector, time, uri, user_agent });
         }
         Ok(())
     }

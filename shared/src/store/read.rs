@@ -161,10 +161,11 @@ impl Store {
 
     pub(super) async fn get(&self, key: Key, doing: impl Fn() -> String) -> Result<Option<Attributes>, StoreError> {
         count(Count::DynamodbCalls);
-        let wanted = GetItemInput::builder()
-            .table_name(&self.table_name)
-            .set_key(Some(key.into_attributes()))
-            .consistent_read(true);
+        let key = key.into_attributes();
+        let wanted = || {
+            let wanted = GetItemInput::builder().table_name(&self.table_name).consistent_read(true);
+            wanted.set_key(Some(key.clone()))
+        };
         self.dynamodb.get_item(wanted).await.map(|output| output.item).map_err(|error| unavailable(&doing, &error))
     }
 
@@ -173,12 +174,14 @@ impl Store {
         let mut start = None;
         loop {
             count(Count::DynamodbCalls);
-            let wanted = QueryInput::builder()
-                .table_name(&self.table_name)
-                .key_condition_expression("pk = :pk")
-                .expression_attribute_values(":pk", AttributeValue::S(pk.clone()))
-                .consistent_read(true)
-                .set_exclusive_start_key(start);
+            let wanted = || {
+                QueryInput::builder()
+                    .table_name(&self.table_name)
+                    .key_condition_expression("pk = :pk")
+                    .expression_attribute_values(":pk", AttributeValue::S(pk.clone()))
+                    .consistent_read(true)
+                    .set_exclusive_start_key(start.clone())
+            };
             let page = self.dynamodb.query(wanted).await.map_err(|error| unavailable(doing, &error))?;
             found.extend(page.items.unwrap_or_default());
             start = page.last_evaluated_key;

@@ -27,8 +27,8 @@ const fn row(fault: Fault, times: u32, status: u16, tries: usize, record: &'stat
     Row { fault, times, status, tries, record, again }
 }
 
-/// The SDK tries three times, and nothing repeats what the SDK gave up. Only a conflict is tried again by the store
-/// itself, because the SDK does not: six times.
+/// There are three tries, the SDK's among them, and nothing repeats what the SDK gave up. Only a conflict is tried again
+/// by the store itself, because the SDK does not: six times.
 const TABLE: &[Row] = &[
     row(Fault::Throttled, 2, 200, 3, "unpaid", "200 duplicate"),
     row(Fault::Throttled, MANY, 503, 3 + 3, "trialing", "200 applied"),

@@ -49,7 +49,7 @@ async fn on(reactions: Vec<Reaction>) -> (DynamoDb, ScriptedServer) {
     let all = std::iter::once(Reaction::ok("{}")).chain(reactions).collect();
     let server = ScriptedServer::start(all).await;
     let dynamodb = DynamoDb::new(&aws::sdk_config(&environment()), Some(&server.url("/")));
-    dynamodb.get_item(wanted()).await.unwrap();
+    dynamodb.get_item(wanted).await.unwrap();
     (dynamodb, server)
 }
 
@@ -87,8 +87,8 @@ fn expected_signature(request: &Received, signed_headers: &str) -> String {
 #[tokio::test]
 async fn requests_are_signed_as_aws_describes_it_by_the_sdk_and_past_it() {
     let (dynamodb, server) = on(vec![Reaction::ok(FOUND), Reaction::ok(r#"{"Items":[],"Count":0}"#)]).await;
-    assert!(is_found(&dynamodb.get_item(wanted()).await.unwrap()));
-    let asked = QueryInput::builder().table_name("subscriptions").key_condition_expression("pk = :pk");
+    assert!(is_found(&dynamodb.get_item(wanted).await.unwrap()));
+    let asked = || QueryInput::builder().table_name("subscriptions").key_condition_expression("pk = :pk");
     assert_eq!(dynamodb.query(asked).await.unwrap().count(), 0);
     assert_eq!(through_the_sdk(&server), [false, false]);
     for request in server.requests() {
@@ -113,7 +113,7 @@ async fn requests_are_signed_as_aws_describes_it_by_the_sdk_and_past_it() {
 #[tokio::test]
 async fn one_connection_serves_both_ways() {
     let (dynamodb, server) = on(vec![Reaction::ok(FOUND), Reaction::ok("{}")]).await;
-    dynamodb.get_item(wanted()).await.unwrap();
+    dynamodb.get_item(wanted).await.unwrap();
     wanted().send_with(&dynamodb.sdk).await.unwrap();
     assert_eq!(server.connections(), 1);
 }
@@ -131,7 +131,7 @@ async fn what_is_no_clear_answer_is_asked_of_the_sdk() {
     ];
     for trouble in troubles {
         let (dynamodb, server) = on(vec![trouble, Reaction::ok(FOUND)]).await;
-        assert!(is_found(&dynamodb.get_item(wanted()).await.unwrap()));
+        assert!(is_found(&dynamodb.get_item(wanted).await.unwrap()));
         assert_eq!(through_the_sdk(&server), [false, true]);
     }
 }
@@ -139,11 +139,11 @@ async fn what_is_no_clear_answer_is_asked_of_the_sdk() {
 #[tokio::test]
 async fn there_are_three_tries_in_all_and_one_where_asking_again_is_no_use() {
     let (dynamodb, server) = on(vec![Reaction::reply(500, "{}"); 3]).await;
-    dynamodb.get_item(wanted()).await.unwrap_err();
+    dynamodb.get_item(wanted).await.unwrap_err();
     assert_eq!(through_the_sdk(&server), [false, true, true]);
 
     let (dynamodb, server) = on(vec![Reaction::reply(400, DENIED)]).await;
-    let denied = dynamodb.get_item(wanted()).await.unwrap_err();
+    let denied = dynamodb.get_item(wanted).await.unwrap_err();
     assert_eq!(denied.code(), Some("AccessDeniedException"));
     assert_eq!(through_the_sdk(&server), [false]);
 }
@@ -152,14 +152,14 @@ async fn there_are_three_tries_in_all_and_one_where_asking_again_is_no_use() {
 async fn a_cancelled_transaction_is_an_answer_and_any_other_failure_is_repeated_with_the_same_token() {
     let (dynamodb, server) =
         on(vec![Reaction::reply(400, CANCELED), Reaction::reply(500, "{}"), Reaction::ok("{}")]).await;
-    let canceled = dynamodb.transact_write_items(transaction()).await.unwrap_err();
+    let canceled = dynamodb.transact_write_items(transaction).await.unwrap_err();
     let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = canceled.as_service_error() else {
         panic!("{canceled:?}")
     };
     assert_eq!(canceled.cancellation_reasons()[0].code(), Some("ConditionalCheckFailed"));
     assert!(canceled.cancellation_reasons()[0].item().is_some());
 
-    dynamodb.transact_write_items(transaction()).await.unwrap();
+    dynamodb.transact_write_items(transaction).await.unwrap();
     assert_eq!(through_the_sdk(&server), [false, false, true]);
     let tokens: Vec<serde_json::Value> = server.requests()[1..]
         .iter()
@@ -180,7 +180,25 @@ async fn credentials_that_expire_are_left_to_the_sdk() {
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .build();
     let dynamodb = DynamoDb::new(&config, Some(&server.url("/")));
-    dynamodb.get_item(wanted()).await.unwrap();
-    assert!(is_found(&dynamodb.get_item(wanted()).await.unwrap()));
+    dynamodb.get_item(wanted).await.unwrap();
+    assert!(is_found(&dynamodb.get_item(wanted).await.unwrap()));
     assert_eq!(through_the_sdk(&server), [true]);
+}
+
+#[tokio::test]
+async fn what_was_learned_goes_with_the_connection() {
+    let (dynamodb, _server) = on(vec![Reaction::reply(500, "{}"), Reaction::ok(FOUND)]).await;
+    dynamodb.get_item(wanted).await.unwrap();
+    let way = Arc::downgrade(&dynamodb.way);
+    drop(dynamodb);
+    assert!(way.upgrade().is_none());
+}
+
+#[tokio::test]
+async fn all_tries_together_end_in_the_time_of_the_sdks_own() {
+    let (dynamodb, server) = on(vec![Reaction::Hang; 4]).await;
+    let began = std::time::Instant::now();
+    dynamodb.get_item(wanted).await.unwrap_err();
+    assert!(began.elapsed() < Duration::from_millis(5_500), "{:?}", began.elapsed());
+    assert_eq!(through_the_sdk(&server), [false, true, true]);
 }
