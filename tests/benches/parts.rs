@@ -1,7 +1,7 @@
 //! `cargo bench -p tests`: what each part of a request costs, without a network.
 //!
-//! The last two go through the AWS SDK with an HTTP client that answers at once with what the local stack's DynamoDB
-//! answered before: building, signing and sending the request, reading the items, and the decision or the record.
+//! The last two ask an HTTP client that answers at once with what the local stack's DynamoDB answered before: building,
+//! signing and sending the request, reading the items, and the decision or the record.
 
 use std::hint::black_box;
 
@@ -81,7 +81,7 @@ fn decision(bencher: Bencher<'_, '_>) {
 
 /// Asked, answered and read: the one round trip of `status` and of the gate.
 #[divan::bench]
-fn account_through_the_sdk(bencher: Bencher<'_, '_>) {
+fn account_read(bencher: Bencher<'_, '_>) {
     let bench = Bench::start();
     let account = bench.account();
     assert!(!account.subscriptions.is_empty(), "there is nothing to be read");
@@ -90,7 +90,7 @@ fn account_through_the_sdk(bencher: Bencher<'_, '_>) {
 
 /// From the envelope to the transaction that DynamoDB took: the usual webhook without its signature.
 #[divan::bench]
-fn event_through_the_sdk(bencher: Bencher<'_, '_>) {
+fn event_written(bencher: Bencher<'_, '_>) {
     let bench = Bench::start();
     let books = bench.core.books(Mode::Test).expect("books");
     let envelope = envelope::parse(event().body().as_bytes()).expect("an event");
