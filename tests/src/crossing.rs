@@ -105,10 +105,10 @@ async fn cross(State(way): State<Way>, request: Request) -> Response {
         Some(Moment::BeforeItsEffect) => way.kill().await,
         Some(Moment::AfterItsEffect) => {
             // Whatever it answers is not heard.
-            let _ = forward(&way, request).await;
+            let _ = forward(&way.client, &way.to, request).await;
             way.kill().await
         }
-        None => forward(&way, request).await.unwrap_or_else(|_| StatusCode::BAD_GATEWAY.into_response()),
+        None => forward(&way.client, &way.to, request).await,
     }
 }
 
@@ -119,14 +119,18 @@ impl Way {
     }
 }
 
-async fn forward(way: &Way, request: Request) -> Result<Response> {
+/// Passes a request on, and its answer back; 502 when there is none.
+pub(crate) async fn forward(client: &reqwest::Client, to: &str, request: Request) -> Response {
+    try_forward(client, to, request).await.unwrap_or_else(|_| StatusCode::BAD_GATEWAY.into_response())
+}
+
+async fn try_forward(client: &reqwest::Client, to: &str, request: Request) -> Result<Response> {
     let (mut parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX).await.context("read the request")?;
     parts.headers.remove(header::HOST);
     parts.headers.remove(header::CONTENT_LENGTH);
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    let request = way.client.request(parts.method, format!("{}{path}", way.to)).headers(parts.headers).body(body);
-    let reply = request.send().await?;
+    let reply = client.request(parts.method, format!("{to}{path}")).headers(parts.headers).body(body).send().await?;
     let (status, mut headers) = (reply.status(), reply.headers().clone());
     headers.remove(header::TRANSFER_ENCODING);
     let body = reply.bytes().await?;

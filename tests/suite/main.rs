@@ -19,6 +19,7 @@ mod portal;
 mod reconcile;
 mod reconcile_failed;
 mod reconcile_in_trouble;
+mod reconcile_pages;
 mod reconcile_walk;
 mod records;
 mod security;

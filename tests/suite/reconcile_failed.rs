@@ -76,14 +76,15 @@ async fn an_event_that_stripe_will_not_show_keeps_nobody_waiting_and_a_stripe_in
     Ok(())
 }
 
-/// A Stripe that has one event, lists it and gives it.
-async fn stripe_of(event: Value) -> Result<String> {
+/// A Stripe that has one event and perhaps a subscription, lists them and gives the event.
+async fn stripe_of(event: Value, subscriptions: Vec<Value>) -> Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
     let answer = move |OriginalUri(uri): OriginalUri| async move {
         Json(match uri.path() {
             "/v1/events" => json!({ "object": "list", "has_more": false, "data": [event] }),
             path if path.starts_with("/v1/events/") => event,
+            "/v1/subscriptions" => json!({ "object": "list", "has_more": false, "data": subscriptions }),
             _ => json!({ "object": "list", "has_more": false, "data": [] }),
         })
     };
@@ -100,7 +101,7 @@ async fn an_event_that_cannot_be_read_is_counted_by_whoever_finds_that_out() -> 
             .with("/data/object/customer", Value::Null);
         let services = Services {
             dynamodb_url: world.stack.dynamodb_url(),
-            stripe_url: &stripe_of(broken.value().clone()).await?,
+            stripe_url: &stripe_of(broken.value().clone(), vec![]).await?,
             default_price: stripe_sandbox::DEFAULT_PRICE_ID,
         };
         let auditor = core_on(&world.stack, services, Clock::default()).await?.auditor(Mode::Test)?;
@@ -121,4 +122,27 @@ async fn an_event_that_cannot_be_read_is_counted_by_whoever_finds_that_out() -> 
         world.stack.shutdown().await?;
     }
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_in_a_list_is_said_and_passed_over() -> Result<()> {
+    local::logs::start(false);
+    let world = World::start().await?;
+    let event = json!({ "id": "evt_odd", "object": "event", "created": world.business_now_second() - 600 });
+    let subscription = json!({ "id": "sub_odd", "object": "subscription", "status": 7 });
+    let services = Services {
+        dynamodb_url: world.stack.dynamodb_url(),
+        stripe_url: &stripe_of(event, vec![subscription]).await?,
+        default_price: stripe_sandbox::DEFAULT_PRICE_ID,
+    };
+    let auditor = core_on(&world.stack, services, Clock::default()).await?.auditor(Mode::Test)?;
+    let (report, problems) = reconcile::run(&auditor, Instant::now() + Duration::from_secs(20)).await;
+    assert_eq!((report.is_complete, problems.len()), (true, 0), "{report:?} {problems:?}");
+    let is_said = |message: &str, name: &str, id: &str| {
+        let is_it = |line: &Value| line["level"] == "ERROR" && line["message"] == message && line[name] == id;
+        local::logs::after(0).iter().any(is_it)
+    };
+    assert!(is_said("An event in Stripe's list cannot be read", "event", "evt_odd"));
+    assert!(is_said("A subscription cannot be read", "subscription", "sub_odd"));
+    world.stack.shutdown().await
 }

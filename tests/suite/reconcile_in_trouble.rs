@@ -105,11 +105,13 @@ async fn one_record_that_cannot_be_read_keeps_no_other_from_its_comparison() -> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_subscription_that_cannot_be_repaired_is_counted_and_the_others_are_compared() -> Result<()> {
+    local::logs::start(false);
     let world = World::start().await?;
     let mut customers = Vec::new();
+    let mut bad = String::new();
     for user in ["42", "43"] {
-        let subscription = world.subscribe(&world.token(user)?).await?;
-        customers.push(world.stripe_subscription(&subscription).await?["customer"].clone());
+        bad = world.subscribe(&world.token(user)?).await?;
+        customers.push(world.stripe_subscription(&bad).await?["customer"].clone());
     }
     let customer = customers[1].as_str().context("a customer")?;
     dynamodb(
@@ -125,6 +127,11 @@ async fn a_subscription_that_cannot_be_repaired_is_counted_and_the_others_are_co
     .await?;
     let report = reconcile::run(&world.stack.shared_core(), Instant::now() + LONGEST).await?[0].report.clone();
     assert_eq!((report.drift_checked, report.drift_failed, report.is_complete), (2, 1, true), "{report:?}");
+    let is_said = |line: &Value| {
+        (&line["level"], &line["message"]) == (&json!("ERROR"), &json!("A drifted subscription could not be repaired"))
+            && line["subscription"] == bad.as_str()
+    };
+    assert!(local::logs::after(0).iter().any(is_said), "{bad}");
     world.stack.shutdown().await
 }
 

@@ -75,6 +75,7 @@ async fn the_first_walk_looks_back_thirty_days_and_the_next_half_an_hour_beyond_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_walk_goes_on_where_the_last_run_stopped() -> Result<()> {
+    local::logs::start(false);
     let world = World::start().await?;
     unheard_subscription(&world).await?;
     world.sandbox("advance", &json!({ "seconds": 600 })).await?;
@@ -88,6 +89,12 @@ async fn a_walk_goes_on_where_the_last_run_stopped() -> Result<()> {
     assert!(report.is_complete && problems.is_empty(), "{report:?} {problems:?}");
     assert_eq!(report.drift_checked, 0, "it had been looked at");
     assert!(report.events_healed > 0, "{report:?}");
+    let next = events["data"][1]["id"].as_str().context("another event")?;
+    let is_said = |line: &Value| {
+        line["message"] == "Brought an event that no webhook had brought"
+            && (&line["level"], &line["event"], &line["outcome"]) == (&json!("WARN"), &json!(next), &json!("applied"))
+    };
+    assert!(local::logs::after(0).iter().any(is_said), "{events}");
     assert!(world.store()?.read_event(&EventId::parse(newest)?).await?.is_none(), "it had been passed");
     for walk in ["events", "drift"] {
         assert_eq!(world.store()?.read_progress(walk).await?.step, 2, "{walk} went on");

@@ -1,7 +1,10 @@
 //! One trial per user, for ever; and what happens when another appears all the same.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use serde_json::{Value, json};
+use shared::domain::{Mode, SubscriptionId, UserId};
+use shared::store::{Change, Commit, Guard, Parked, Partition};
+use shared::sync::forget::{self, Forgotten};
 use tests::{EventBuilder, World};
 
 /// A user whose trial is over and canceled, and for whom somebody makes a second one in the Dashboard.
@@ -87,6 +90,30 @@ async fn a_second_trial_waits_for_a_stripe_in_trouble_and_is_ended_then() -> Res
     world.stack.shutdown().await
 }
 
+/// The event is older than what an operator did about it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_trial_that_trials_no_longer_is_not_ended_once_more() -> Result<()> {
+    let world = World::with(&[("TRIAL_ABUSE_ACTION", "end_trial")]).await?;
+    let token = world.token("42")?;
+    let first = world.subscribe(&token).await?;
+    let customer = world.stripe_subscription(&first).await?["customer"].clone();
+    world.sandbox("deliver", &json!({ "hold": true })).await?;
+    let form = format!(
+        "customer={}&items[0][price]={}&trial_period_days=14&metadata[user_id]=42",
+        customer.as_str().context("a customer")?,
+        stripe_sandbox::DEFAULT_PRICE_ID
+    );
+    let second = world.stripe_post("/v1/subscriptions", &form).await?.body;
+    let path = format!("/v1/subscriptions/{}", second["id"].as_str().with_context(|| format!("{second}"))?);
+    let event = EventBuilder::of("evt_second", "customer.subscription.created", world.business_now_second(), second);
+    let ended = world.stripe_post(&path, "trial_end=now").await?;
+    assert_ne!(ended.body["status"], "trialing", "{:?}", ended.body);
+    let calls_before = world.stripe_calls().await?.len();
+    assert_eq!(world.deliver(&event.body()).await?.body["outcome"], "applied");
+    assert_eq!(world.stripe_calls().await?[calls_before..], [format!("GET {path}")]);
+    world.stack.shutdown().await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_trial_survives_the_customer() -> Result<()> {
     let world = World::start().await?;
@@ -129,5 +156,37 @@ async fn a_second_trial_that_cannot_be_ended_is_on_record_and_said_all_the_same(
     };
     assert!(local::logs::after(0).iter().any(is_said));
     assert_eq!(world.status(&token).await?["subscription_id"], id.as_str());
+    world.stack.shutdown().await
+}
+
+/// Records of a subscription that Stripe no longer has, brought from elsewhere without the user's claim.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trial_goes_on_record_with_the_removal_of_its_only_trace_or_not_at_all() -> Result<()> {
+    let world = World::start().await?;
+    let core = world.stack.shared_core();
+    let books = core.as_ref().as_ref().map_err(|error| anyhow!("{error}"))?.books(Mode::Test)?;
+    let id = SubscriptionId::parse(&world.subscribe(&world.token("42")?).await?)?;
+    let store = world.store()?;
+    let known = store.read_subscription(&Partition::User(UserId::parse("42")?), &id).await?.context("it is stored")?;
+    let user = UserId::parse("43")?;
+    let partition = Partition::User(user.clone());
+    let brought = |guard: Guard| Change::Subscription {
+        partition: partition.clone(),
+        subscription: Box::new(known.value.clone()),
+        as_of: known.as_of.clone(),
+        guard,
+    };
+    assert!(matches!(store.commit(vec![brought(Guard::Newer)]).await?, Commit::Landed));
+    let seen = store.read_subscription(&partition, &id).await?.context("it was brought")?;
+    assert!(matches!(store.commit(vec![brought(Guard::Unchanged(Some(seen.version)))]).await?, Commit::Landed));
+    let stale = Parked::Subscription(Box::new(seen));
+    assert_eq!(forget::subscription(&books, &partition, &stale, &known.value).await?, Forgotten::Changed);
+    assert_eq!(store.read_account(&user).await?.trial, None, "nothing was forgotten");
+    let current = store.read_subscription(&partition, &id).await?.context("it is still there")?;
+    let current = Parked::Subscription(Box::new(current));
+    assert_eq!(forget::subscription(&books, &partition, &current, &known.value).await?, Forgotten::Removed);
+    let claim = store.read_account(&user).await?.trial.context("the trial is spent")?;
+    let began_at = known.value.trial_start_at;
+    assert_eq!((Some(claim.first_trial_at), claim.subscription.as_ref()), (began_at, Some(&id)));
     world.stack.shutdown().await
 }

@@ -234,14 +234,29 @@ async fn a_second_trial_is_an_error_and_not_tracked_again() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_read_is_recorded_as_failed_and_not_sent_for_ever() -> Result<()> {
+async fn a_status_that_stripe_invents_is_told_as_an_error() -> Result<()> {
+    local::logs::start(false);
     let world = World::start().await?;
-    let nonsense = event("evt_1").with("/data/object/customer", 7);
+    let invented = EventBuilder::subscription("evt_1", "sub_invented", "cus_invented", 1_760_000_000);
+    let answer = world.deliver(&invented.owned_by("42").status("hibernating").body()).await?;
+    assert_eq!(answer.body["outcome"], "applied");
+    let told = "Subscription sub_invented has an unknown status and gives no access";
+    assert!(logged().contains(&("ERROR".to_owned(), told.to_owned())));
+    world.stack.shutdown().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_is_recorded_as_failed_and_not_sent_for_ever() -> Result<()> {
+    local::logs::start(false);
+    let world = World::start().await?;
+    let nonsense = event("evt_unread").with("/data/object/customer", 7);
     let answer = world.deliver(&nonsense.body()).await?;
     assert_eq!((answer.status, &answer.body["outcome"]), (200, &json!("failed")), "{:?}", answer.body);
-    let known = world.store()?.read_event(&EventId::parse("evt_1")?).await?;
+    let known = world.store()?.read_event(&EventId::parse("evt_unread")?).await?;
     let why = known.and_then(|known| known.error).unwrap_or_default();
     assert!(why.starts_with("customer.subscription.updated: "), "{why}");
+    let told = ("ERROR".to_owned(), format!("Error processing webhook event evt_unread: {why}"));
+    assert!(logged().contains(&told), "{told:?}");
     let failed = world.store()?.read_failed_events().await?;
     assert_eq!((failed.len(), failed[0].error.as_deref()), (1, Some(why.as_str())), "{failed:?}");
     world.stack.shutdown().await

@@ -293,6 +293,8 @@ async fn the_trial_of_an_orphan_is_told_when_its_user_is_known() -> Result<()> {
         .with("/data/object/trial_start", now)
         .with("/data/object/trial_end", now + 7 * 86_400);
     assert_eq!(world.deliver(&trialing.body()).await?.body["outcome"], "parked");
+    let is_logged = |wanted: &str| local::logs::after(0).iter().any(|line| line["message"] == wanted);
+    assert!(is_logged("Subscription created via webhook: sub_orphan_told"));
     let session = json!({
         "id": "cs_test_told", "object": "checkout.session", "status": "complete", "mode": "subscription", "url": null,
         "expires_at": now + 86_400, "customer": "cus_orphan_told", "client_reference_id": "orphan-4711",
@@ -301,7 +303,6 @@ async fn the_trial_of_an_orphan_is_told_when_its_user_is_known() -> Result<()> {
     let done = EventBuilder::of("evt_o2", "checkout.session.completed", now + 1, session);
     assert_eq!(world.deliver(&done.body()).await?.body["outcome"], "applied");
     assert_eq!(world.status(&world.token("orphan-4711")?).await?["status"], "trialing");
-    let wanted = "Trial tracked via webhook for user orphan-4711";
-    assert!(local::logs::after(0).iter().any(|line| line["message"] == wanted));
+    assert!(is_logged("Trial tracked via webhook for user orphan-4711"));
     world.stack.shutdown().await
 }

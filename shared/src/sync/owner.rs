@@ -9,7 +9,7 @@ use super::settle::{Home, Task, settle};
 use super::{SyncError, story};
 use crate::books::Books;
 use crate::domain::{CustomerId, UserId};
-use crate::store::{Change, Commit, Outcome, Owner, Partition};
+use crate::store::{Change, Commit, Owner, Partition};
 
 /// How linking ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,12 +91,15 @@ async fn join(books: &Books, customer: &CustomerId, user: &UserId) -> Result<(),
         let subscription = mirrored.subscription().cloned();
         let home = Home::At(Partition::User(user.clone()));
         let settled = Box::pin(settle(books, Task { home, mirrored, as_of, card: None, event: None })).await?;
-        if let Some(subscription) = subscription.filter(|_| settled.outcome == Outcome::Applied) {
+        let unpark = Change::Unpark { customer: customer.clone(), sk: sk.clone(), version };
+        // Refused when another writer has moved it in the meantime, and told of it.
+        if let Commit::Refused(_) = books.store().commit(vec![unpark]).await? {
+            continue;
+        }
+        if let Some(subscription) = subscription {
             story::tell_trial(&subscription, &settled);
         }
         tracing::info!(%customer, %user, object = %sk, outcome = settled.outcome.as_str(), "Moved a parked object to its user");
-        // Refused when another writer has moved it in the meantime.
-        let _: Commit = books.store().commit(vec![Change::Unpark { customer: customer.clone(), sk, version }]).await?;
     }
     // Refused when the user has another customer, which then stays theirs.
     let link_customer = Change::LinkCustomer { user: user.clone(), customer: customer.clone() };
