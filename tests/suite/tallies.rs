@@ -5,10 +5,10 @@ use local::Fault;
 use serde_json::{Value, json};
 use shared::books::Books;
 use shared::clock::Clock;
-use shared::domain::{EventId, Mode, SubscriptionId, UserId};
+use shared::domain::{CustomerId, EventId, Mode, SubscriptionId, UserId};
 use shared::store::{Change, Commit, Guard, Partition, Store};
 use shared::stripe::envelope;
-use shared::sync::SyncError;
+use shared::sync::{Linked, SyncError};
 use shared::tally::{Count, Tally};
 use tests::{Detour, EventBuilder, Services, Subscriber, World, core_on};
 
@@ -119,6 +119,31 @@ async fn a_trial_that_was_nobodys_is_counted_once_wherever_the_linking_breaks_of
         assert_eq!(tally.get(Count::TrialsStarted), 1, "{transaction}");
     }
     assert!((3..10).contains(&broken), "{broken}");
+    world.stack.shutdown().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_all_who_link_a_customer_at_once_one_counts_its_trial() -> Result<()> {
+    let world = World::start().await?;
+    let core = world.stack.shared_core();
+    let books = core.as_ref().as_ref().map_err(|error| anyhow!("{error}"))?.books(Mode::Test)?;
+    for number in 0..8 {
+        let user = format!("racer{number}");
+        let created = of(&user, "created", 0, "trialing").with("/data/object/metadata", json!({}));
+        assert_eq!(counted(&books, &created).await?, []);
+        let (customer, user) = (CustomerId::parse(&format!("cus_{user}"))?, UserId::parse(&user)?);
+        let tally = Tally::default();
+        let linked = (0..4).map(|_| {
+            let (books, customer, user) = (books.clone(), customer.clone(), user.clone());
+            let one = async move { shared::sync::link(&books, &customer, &user).await };
+            let tally = tally.clone();
+            tokio::spawn(async move { tally.of(one).await })
+        });
+        for one in linked.collect::<Vec<_>>() {
+            assert_eq!(one.await??, Linked::Done);
+        }
+        assert_eq!(tally.get(Count::TrialsStarted), 1, "{user}");
+    }
     world.stack.shutdown().await
 }
 
