@@ -47,6 +47,7 @@ async fn the_six_types_of_the_old_guide_are_enough_for_a_quiet_reconcile() -> Re
 /// An event that fails for good, and a second run.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_fails_is_counted_once_a_run() -> Result<()> {
+    local::logs::start(false);
     let world = World::start().await?;
     let token = world.token("42")?;
     let core = world.stack.shared_core();
@@ -61,6 +62,12 @@ async fn an_event_that_fails_is_counted_once_a_run() -> Result<()> {
     let broken = json!({ "method": "GET", "path_prefix": "/v1/subscriptions/", "kind": "500", "count": 1000 });
     world.sandbox("faults", &json!({ "api": [broken] })).await?;
     let first = reconcile::run(&core, Instant::now() + LONGEST).await?;
+    let event = world.store()?.read_failed_events().await?[0].event.clone();
+    let is_said = |line: &Value| {
+        let begins = |text: &str| text.starts_with(&format!("Error processing webhook event {event}: "));
+        line["level"] == "ERROR" && line["message"].as_str().is_some_and(begins)
+    };
+    assert!(local::logs::after(0).iter().any(is_said), "{event}");
     let second = reconcile::run(&core, Instant::now() + LONGEST).await?;
     assert_eq!((first[0].report.events_failed, second[0].report.events_failed), (1, 1));
     assert_eq!(world.store()?.read_failed_events().await?.len(), 1);

@@ -131,7 +131,7 @@ async fn of_all_who_link_a_customer_at_once_one_counts_its_trial() -> Result<()>
         let user = format!("racer{number}");
         let created = of(&user, "created", 0, "trialing").with("/data/object/metadata", json!({}));
         assert_eq!(counted(&books, &created).await?, []);
-        let (customer, user) = (CustomerId::parse(&format!("cus_{user}"))?, UserId::parse(&user)?);
+        let (customer, user) = (CustomerId::parse(format!("cus_{user}"))?, UserId::parse(&user)?);
         let tally = Tally::default();
         let linked = (0..4).map(|_| {
             let (books, customer, user) = (books.clone(), customer.clone(), user.clone());

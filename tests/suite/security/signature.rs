@@ -1,5 +1,7 @@
 //! Webhooks that Stripe did not send, and genuine ones that look strange.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -7,6 +9,7 @@ use serde_json::{Value, json};
 use shared::clock::Clock;
 use shared::domain::Mode;
 use shared::stripe::signature;
+use stripe_webhook::{Webhook, WebhookError};
 use tests::{EventBuilder, World, signature_cases};
 
 use super::{Asked, Told};
@@ -173,5 +176,50 @@ fn our_verdicts_are_those_the_cases_were_made_for() -> Result<()> {
         assert_eq!(verdict.is_ok(), case.ours, "{case:?}: {verdict:?}");
     }
     assert!(cases.iter().filter(|case| case.kind == "one character changed" && !case.ours).count() > 1_000);
+    Ok(())
+}
+
+/// The webhook crate of async-stripe judges the same headers. docs/SECURITY.md says why where it differs.
+#[test]
+fn the_verdicts_of_async_stripe_are_ours_but_for_those_explained() -> Result<()> {
+    let (accepts, refuses) = (true, false);
+    let explained = BTreeMap::from([
+        ("a sign before the time", accepts),
+        ("zeros before the time", accepts),
+        ("two times, the signed one last", accepts),
+        ("over 4 KB", accepts),
+        ("zeros that were signed", refuses),
+        ("a space after the comma", refuses),
+        ("an empty part", refuses),
+        ("an unknown part", refuses),
+        ("one character changed", refuses),
+    ]);
+    let (mut differing, mut judged) = (BTreeMap::new(), 0);
+    for case in signature_cases::all() {
+        // It takes text alone.
+        let Ok(body) = String::from_utf8(case.bytes()) else { continue };
+        let verdict = Webhook::construct_event_with_timestamp(&body, &case.header, &case.secret, case.now);
+        // What it cannot read has passed: the signature is judged first.
+        let is_accepted = matches!(verdict, Ok(_) | Err(WebhookError::BadParse(_)));
+        judged += 1;
+        if is_accepted != case.ours {
+            assert_eq!(differing.insert(case.kind, is_accepted).unwrap_or(is_accepted), is_accepted, "{case:?}");
+        }
+    }
+    assert!(judged > 2_500, "{judged}");
+    assert_eq!(differing, explained);
+    Ok(())
+}
+
+#[test]
+fn what_async_stripe_signs_for_tests_is_what_we_sign_and_is_accepted() -> Result<()> {
+    for case in signature_cases::all().iter().filter(|case| case.kind == "genuine") {
+        let body = String::from_utf8(case.bytes())?;
+        let header = Webhook::generate_test_header(&body, &case.secret, Some(case.now));
+        assert_eq!(header, signed(&case.secret, case.now, body.as_bytes()));
+        let secret = case.secret.clone().into();
+        let now = jiff::Timestamp::from_second(case.now)?;
+        signature::verify(Some(header.as_bytes()), body.as_bytes(), [&secret], now)?;
+    }
     Ok(())
 }
