@@ -129,10 +129,19 @@ pub(crate) fn cpu_of(process: u32) -> Result<Duration> {
 }
 
 pub(crate) fn rss_mb_of(process: u32) -> Result<f64> {
+    memory_mb_of(process, "VmRSS:")
+}
+
+/// The most that ever was resident.
+pub(super) fn peak_rss_mb_of(process: u32) -> Result<f64> {
+    memory_mb_of(process, "VmHWM:")
+}
+
+fn memory_mb_of(process: u32, name: &str) -> Result<f64> {
     let path = format!("/proc/{process}/status");
     let text = std::fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse().context("understand VmRSS")?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no {name}"))?;
+    let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse().with_context(|| format!("understand {name}"))?;
     Ok(kilobytes / 1024.0)
 }
 

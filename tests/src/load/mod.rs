@@ -3,10 +3,11 @@
 //!
 //! [`services`] is everything the functions talk to, in a process apart; [`runtime_api`] stands in for Lambda;
 //! [`environment`] is one running function and what it costs; [`scene`] makes the requests; [`measure`] sends them and
-//! counts; [`report`] shows the figures. Everything a function does is in its figure, its client of the Runtime API and
+//! counts; [`report`] shows the figures. [`walks`] is what going through a whole account costs. Everything a function does is in its figure, its client of the Runtime API and
 //! its log included; nothing of what it talks to is.
 
 pub mod environment;
+mod long_stripe;
 pub mod machine;
 pub mod measure;
 pub mod plan;
@@ -17,6 +18,7 @@ pub mod scene;
 mod seed;
 pub mod services;
 pub mod start;
+pub mod walks;
 
 use anyhow::{Result, anyhow, bail};
 use shared::boot::{Core, Reach};
