@@ -1,8 +1,9 @@
 //! The calls each path may make, counted where they arrive: DynamoDB round trips in series, and calls to Stripe.
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use serde_json::json;
 use tests::{EventBuilder, World};
 
@@ -124,6 +125,33 @@ async fn spent(world: &World, event: &EventBuilder, outcome: &str) -> Result<Cos
     let answer = world.deliver(&event.body()).await?;
     assert_eq!((answer.status, answer.body["outcome"].as_str()), (200, Some(outcome)), "{:?}", answer.body);
     meter.cost().await
+}
+
+/// `cargo run --release -p tests --bin walks` shows the same of large accounts.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_daily_comparison_costs_two_reads_a_subscription() -> Result<()> {
+    let world = World::start().await?;
+    let run = async || reconcile::run(&world.stack.shared_core(), Instant::now() + Duration::from_secs(30)).await;
+    let mut costs = Vec::new();
+    for users in [0..2, 2..5, 5..9] {
+        let count = users.end;
+        for user in users {
+            world.subscribe(&world.token(&user.to_string())?).await?;
+        }
+        // The events are looked at by one run, the subscriptions alone by another.
+        world.sandbox("advance", &json!({ "hours": 2 })).await?;
+        run().await?;
+        world.sandbox("advance", &json!({ "hours": 25 })).await?;
+        world.delivered().await?;
+        let meter = Meter::start(&world).await?;
+        assert_eq!(run().await?[0].report.drift_checked, count);
+        let spent = meter.cost().await?;
+        costs.push((spent.dynamodb_in_series, spent.stripe));
+    }
+    let [(few, stripe), (more, _), (most, _)] = costs[..] else { bail!("{costs:?}") };
+    assert_eq!((more - few, most - more), (3 * 2, 4 * 2), "{costs:?}");
+    assert!(costs.iter().all(|(_, calls)| *calls == stripe), "a page holds a hundred: {costs:?}");
+    world.stack.shutdown().await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,7 +22,7 @@ struct Arguments {
     /// One JSON object in place of the table
     #[arg(long)]
     json: bool,
-    /// Only these rows, such as webhook-updated,status
+    /// Only these rows, such as webhook-updated,status; empty-function and bare-sockets are what no function goes below
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Requests at a time
@@ -76,10 +76,11 @@ async fn load(arguments: Arguments) -> Result<ExitCode> {
         Some(folder) => Program::Bootstraps(folder.canonicalize().context("find the built functions")?),
         None => Program::Itself(std::env::current_exe().context("find this program")?),
     };
-    let is_wanted = |row: &Row| arguments.only.is_empty() || arguments.only.iter().any(|name| name == row.name());
+    let is_named = |row: &Row| arguments.only.iter().any(|name| name == row.name());
+    let is_wanted = |row: &Row| arguments.only.is_empty() || is_named(row);
     let plan = Plan {
         program,
-        rows: Row::ALL.into_iter().filter(is_wanted).collect(),
+        rows: Row::ALL.into_iter().filter(is_wanted).chain(Row::FLOORS.into_iter().filter(is_named)).collect(),
         concurrencies: arguments.concurrency,
         runs: arguments.runs,
         run_for: Duration::from_millis(arguments.milliseconds),

@@ -6,6 +6,7 @@
 //! counts; [`report`] shows the figures. [`walks`] is what going through a whole account costs. Everything a function does is in its figure, its client of the Runtime API and
 //! its log included; nothing of what it talks to is.
 
+mod bare;
 pub mod environment;
 mod long_stripe;
 pub mod machine;
@@ -31,6 +32,8 @@ use shared::http::Function;
 /// When there is no such function, or its runtime fails.
 pub async fn serve_function(name: &str) -> Result<()> {
     let (function, reaches): (Maker, &[Reach]) = match name {
+        "empty" => return bare::function().await,
+        "sockets" => return bare::sockets(),
         "checkout" => (checkout::function, &[Reach::Secrets, Reach::Table, Reach::Stripe]),
         "config" => (config::function, &[Reach::Secrets]),
         "gate" => (gate::function, &[Reach::Secrets, Reach::Table]),

@@ -46,7 +46,7 @@ pub async fn measure(plan: &Plan, mut say: impl FnMut(String)) -> Result<Vec<Mea
     webhook.grow_to(1, &services)?;
     measure::prepare(&webhook, Row::WebhookCreated, scene.beginnings()?, 1).await?;
     let mut pools = vec![webhook];
-    for function in ["webhook", "status", "config", "gate", "checkout"] {
+    for function in ["webhook", "status", "config", "gate", "checkout", "empty", "sockets"] {
         let mut pool = match pools.pop() {
             Some(pool) => pool,
             None => Pool::new(function, &plan.program).await?,

@@ -15,14 +15,21 @@ pub enum Row {
     GateAllowed,
     GateDenied,
     Checkout,
+    /// A function of `lambda_http` that reads its event and does nothing.
+    EmptyFunction,
+    /// No function at all: the Runtime API asked and answered by plain reads and writes.
+    BareSockets,
 }
 
 use Row::{
-    Checkout, Config, GateAllowed, GateDenied, Status, WebhookCreated, WebhookDuplicate, WebhookPaid, WebhookTie,
-    WebhookUpdated,
+    BareSockets, Checkout, Config, EmptyFunction, GateAllowed, GateDenied, Status, WebhookCreated, WebhookDuplicate,
+    WebhookPaid, WebhookTie, WebhookUpdated,
 };
 
 impl Row {
+    /// What no function can go below; measured when asked for by name.
+    pub const FLOORS: [Row; 2] = [EmptyFunction, BareSockets];
+
     pub const ALL: [Row; 10] = [
         WebhookCreated,
         WebhookUpdated,
@@ -48,6 +55,8 @@ impl Row {
             GateAllowed => "gate-allowed",
             GateDenied => "gate-denied",
             Checkout => "checkout",
+            EmptyFunction => "empty-function",
+            BareSockets => "bare-sockets",
         }
     }
 
@@ -58,6 +67,8 @@ impl Row {
             Config => "config",
             GateAllowed | GateDenied => "gate",
             Checkout => "checkout",
+            EmptyFunction => "empty",
+            BareSockets => "sockets",
         }
     }
 
@@ -71,7 +82,7 @@ impl Row {
             Config => Some(1.6),
             GateAllowed => Some(4.6),
             GateDenied => Some(3.4),
-            WebhookDuplicate | WebhookTie | Checkout => None,
+            WebhookDuplicate | WebhookTie | Checkout | EmptyFunction | BareSockets => None,
         }
     }
 
@@ -88,6 +99,7 @@ impl Row {
             GateAllowed => body["accounts"].is_array(),
             GateDenied => body["code"] == "CHECKOUT_REQUIRED",
             Checkout => body["checkout_url"].is_string(),
+            EmptyFunction | BareSockets => true,
         };
         reply["statusCode"] == json!(status) && is_right
     }

@@ -176,7 +176,7 @@ impl Scene {
                     }
                     Row::WebhookTie => self.tie(turn)?,
                     Row::Status => self.with_token("status", self.subscriber_tokens.get(subscriber)),
-                    Row::Config => self.with_token("config", None),
+                    Row::Config | Row::EmptyFunction | Row::BareSockets => self.with_token("config", None),
                     Row::GateAllowed => self.with_token("gate", self.subscriber_tokens.get(subscriber)),
                     Row::GateDenied => self.with_token("gate", self.stranger_tokens.get(subscriber)),
                     Row::Checkout => self.with_token("checkout", buyers.get(turn)),
