@@ -4,6 +4,8 @@
 //! signing and sending the request, reading the items, and the decision or the record.
 
 use std::hint::black_box;
+use std::io::{Read, Write};
+use std::sync::Arc;
 
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
@@ -12,6 +14,8 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use divan::Bencher;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::{ClientConfig, ClientConnection, Connection, RootCertStore, ServerConfig, ServerConnection};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use shared::auth::{token, use_hs256_only};
@@ -96,6 +100,59 @@ fn event_written(bencher: Bencher<'_, '_>) {
     let envelope = envelope::parse(event().body().as_bytes()).expect("an event");
     bencher
         .bench_local(|| bench.runtime.block_on(shared::sync::receive(&books, &envelope, "delivery")).expect("lands"));
+}
+
+/// What TLS adds to a read on a connection that is up: its request and its answer, each sealed and opened. A function does
+/// half of that: it seals the one and opens the other.
+#[divan::bench]
+fn tls_of_a_read(bencher: Bencher<'_, '_>) {
+    let (mut function, mut dynamodb) = tls_connection();
+    let (request, answer) = ([b'q'; 1_800], [b'a'; 3_000]);
+    let mut received = [0; 3_000];
+    bencher.bench_local(|| {
+        function.writer().write_all(&request).expect("room");
+        pass(&mut function, &mut dynamodb);
+        dynamodb.reader().read_exact(&mut received[..request.len()]).expect("the request");
+        dynamodb.writer().write_all(&answer).expect("room");
+        pass(&mut dynamodb, &mut function);
+        function.reader().read_exact(&mut received).expect("the answer");
+    });
+}
+
+/// Two ends that have agreed on keys.
+fn tls_connection() -> (Connection, Connection) {
+    let ring = Arc::new(rustls::crypto::ring::default_provider());
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let certificate = made.cert.der().clone();
+    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let server = ServerConfig::builder_with_provider(Arc::clone(&ring)).with_safe_default_protocol_versions();
+    let server = server.expect("protocols").with_no_client_auth();
+    let server = server.with_single_cert(vec![certificate.clone()], key.into()).expect("a key of the certificate");
+    let mut trusted = RootCertStore::empty();
+    trusted.add(certificate).expect("a root");
+    let client = ClientConfig::builder_with_provider(ring).with_safe_default_protocol_versions();
+    let client = client.expect("protocols").with_root_certificates(trusted).with_no_client_auth();
+    let name = "localhost".try_into().expect("a name");
+    let mut function = Connection::from(ClientConnection::new(Arc::new(client), name).expect("a client"));
+    let mut dynamodb = Connection::from(ServerConnection::new(Arc::new(server)).expect("a server"));
+    while function.is_handshaking() || dynamodb.is_handshaking() {
+        pass(&mut function, &mut dynamodb);
+        pass(&mut dynamodb, &mut function);
+    }
+    (function, dynamodb)
+}
+
+/// Brings what one end has written to the other.
+fn pass(from: &mut Connection, to: &mut Connection) {
+    let mut wire = Vec::new();
+    while from.wants_write() {
+        from.write_tls(&mut wire).expect("memory");
+    }
+    let mut wire = wire.as_slice();
+    while !wire.is_empty() {
+        to.read_tls(&mut wire).expect("memory");
+        to.process_new_packets().expect("genuine records");
+    }
 }
 
 /// A core whose DynamoDB answers at once.
