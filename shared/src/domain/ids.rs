@@ -18,9 +18,16 @@ fn is_stripe_id(text: &str, prefixes: &[&str]) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// Customers, products and prices may carry ids a merchant chose, so only their length and printability are checked.
+/// Half of what a sort key of DynamoDB may have, the name of its kind included.
+const MERCHANT_ID_MAX_BYTES: usize = 512;
+
+/// Customers, products and prices may carry ids a merchant chose: before the API version 2018-05-21 of any characters, such
+/// as `Pro plan $699/month`. So only their length and printability are checked.
 fn is_merchant_id(text: &str) -> bool {
-    !text.is_empty() && text.chars().count() <= STRIPE_ID_MAX_CHARS && text.chars().all(|c| c.is_ascii_graphic())
+    !text.is_empty()
+        && text.len() <= MERCHANT_ID_MAX_BYTES
+        && text.chars().count() <= STRIPE_ID_MAX_CHARS
+        && !text.chars().any(char::is_control)
 }
 
 macro_rules! id {
@@ -110,6 +117,16 @@ mod tests {
         }
         assert!(SubscriptionId::parse(format!("sub_{}", "a".repeat(251))).is_ok());
         assert!(SubscriptionId::parse(format!("sub_{}", "a".repeat(252))).is_err());
+    }
+
+    #[test]
+    fn an_id_that_a_merchant_chose_may_be_of_any_characters_that_show() {
+        for text in ["Pro plan $699/month", "plano básico", "gold", "a#b/c"] {
+            assert!(PriceId::parse(text).is_ok() && ProductId::parse(text).is_ok(), "{text:?}");
+        }
+        for text in ["", "a\n", "a\u{0}", &"a".repeat(256), &"€".repeat(200)] {
+            assert!(PriceId::parse(text).is_err(), "{text:?}");
+        }
     }
 
     #[test]

@@ -138,6 +138,17 @@ mod tests {
         })
     }
 
+    /// Nobody pays in vain because an old plan's id has a space in it.
+    #[test]
+    fn a_plan_that_a_merchant_named_long_ago_is_one() {
+        let mut value = current();
+        value["items"]["data"][0]["price"]["id"] = json!("Pro plan $699/month");
+        value["items"]["data"][0]["price"]["product"] = json!("plano básico");
+        let read = subscription(&value).unwrap().subscription;
+        assert_eq!(read.price.unwrap().as_str(), "Pro plan $699/month");
+        assert_eq!(read.product.unwrap().as_str(), "plano básico");
+    }
+
     /// The same subscription as older versions send it.
     fn old() -> Value {
         let plan = json!({"id": "price_1", "object": "plan", "amount": 4990, "currency": "brl", "product": "prod_1",

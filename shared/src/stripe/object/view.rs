@@ -134,7 +134,7 @@ mod tests {
             (json!(null), Ok(None)),
             (json!(5), Err("is neither an id nor an object with one")),
             (json!({}), Err("is neither an id nor an object with one")),
-            (json!("a b"), Err("is not such an id")),
+            (json!("a\tb"), Err("is not such an id")),
         ] {
             let value = json!({ "customer": customer });
             let view = View::of("invoice", &value).unwrap();

@@ -41,7 +41,10 @@ pub(super) async fn compare(run: &mut Run<'_>) -> Result<(), SyncError> {
                         }
                     }
                 }
-                Err(problem) => tracing::error!(subscription = listed.id, problem, "A subscription cannot be read"),
+                Err(problem) => {
+                    report.drift_failed += 1;
+                    tracing::error!(subscription = listed.id, problem, "A subscription cannot be read");
+                }
             }
         }
         if walk.step(page.value.next).await? {
