@@ -41,6 +41,28 @@ async fn asking_again_returns_the_same_session_and_another_choice_replaces_it() 
     world.stack.shutdown().await
 }
 
+/// The first session was expired for a second one that Stripe then refused to open.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_was_ended_for_another_choice_is_not_handed_out_again() -> Result<()> {
+    let world = World::start().await?;
+    let token = world.token("42")?;
+    let first = world.post(PATH, Some(&token), &json!({})).await?.body;
+    let product = world.stripe_get("/v1/products?limit=1").await?["data"][0]["id"].clone();
+    let form = format!("product={}&currency=brl&unit_amount=990&recurring[interval]=month", product.as_str().unwrap());
+    let price = world.stripe_post("/v1/prices", &form).await?.body["id"].clone();
+    world.delivered().await?;
+    // Neither its being archived nor the first session's end is heard of.
+    world.sandbox("deliver", &json!({ "hold": true })).await?;
+    world.stripe_post(&format!("/v1/prices/{}", price.as_str().unwrap()), "active=false").await?;
+    let refused = world.post(PATH, Some(&token), &json!({ "price_id": price })).await?;
+    assert!(refused.status >= 400, "{:?}", refused.body);
+    assert_eq!(session_state(&world, &first).await?, "expired");
+    let again = world.post(PATH, Some(&token), &json!({})).await?;
+    assert_eq!(again.status, 200, "{:?}", again.body);
+    assert_eq!(session_state(&world, &again.body).await?, "open");
+    world.stack.shutdown().await
+}
+
 async fn session_state(world: &World, reply: &Value) -> Result<Value> {
     let id = reply["session_id"].as_str().unwrap_or_default();
     Ok(world.stripe_get(&format!("/v1/checkout/sessions/{id}")).await?["status"].clone())

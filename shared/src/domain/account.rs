@@ -75,8 +75,8 @@ impl Account {
         self.cards.iter().find(|card| card.id == *wanted && !card.is_detached)
     }
 
-    /// The open session that the same choice may be sent to again: not about to expire, and not older than a
-    /// subscription, which may be what it became.
+    /// The open session that the same choice may be sent to again: not about to expire, not ended for the sake of another
+    /// choice, and not older than a subscription, which may be what it became.
     pub fn reusable_checkout(&self, choice: &CheckoutChoice, now: Timestamp) -> Option<&CheckoutClaim> {
         const LEAST_LEFT_SECONDS: i64 = 120;
         let claim = self.checkout.as_ref().filter(|claim| !claim.is_closed && claim.choice == *choice)?;
@@ -84,7 +84,10 @@ impl Account {
         let is_newest = self.subscriptions.iter().all(|subscription| subscription.created_at < claim.opened_at);
         let customer = self.customer.as_ref().and_then(|customer| customer.id.as_ref());
         let is_of_customer = customer.is_some() && claim.customer.as_ref() == customer;
-        (has_time_left && is_newest && is_of_customer).then_some(claim)
+        // A session that could not be opened for another choice was preceded by the end of this one.
+        let failures = self.customer.as_ref().map_or(0, |customer| customer.checkout_failures);
+        let is_untouched = claim.failures_before == failures;
+        (has_time_left && is_newest && is_of_customer && is_untouched).then_some(claim)
     }
 
     /// The session that may have become a subscription we have not heard of: paid, or run out of time unheard.
