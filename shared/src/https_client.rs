@@ -21,8 +21,8 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tower::Service;
 
-/// Shorter than any server's own: Stripe and load balancers close idle connections after a minute or more, and a
-/// frozen function cannot notice.
+/// Shorter than Stripe's, AWS's and load balancers' own, which close idle connections after a minute or more: a frozen
+/// function cannot notice. Application servers close them sooner: [`HttpsClient::with_idle_timeout`].
 pub(crate) const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A host with several addresses is tried one after the other within this.
@@ -63,8 +63,13 @@ impl Default for HttpsClient {
 impl HttpsClient {
     /// Cheap: root certificates are read at the first https connection.
     pub fn new() -> HttpsClient {
+        HttpsClient::with_idle_timeout(POOL_IDLE_TIMEOUT)
+    }
+
+    /// A connection that was idle for longer is not used again.
+    pub fn with_idle_timeout(idle_timeout: Duration) -> HttpsClient {
         let mut builder = Client::builder(TokioExecutor::new());
-        builder.pool_idle_timeout(POOL_IDLE_TIMEOUT).pool_timer(TokioTimer::new());
+        builder.pool_idle_timeout(idle_timeout).pool_timer(TokioTimer::new());
         let connector = Connector::new();
         HttpsClient { client: builder.build(connector.clone()), connector }
     }

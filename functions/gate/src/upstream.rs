@@ -20,6 +20,10 @@ use crate::{answer, headers};
 /// asked comes off the product's time.
 const LONGEST_STAY: Duration = Duration::from_secs(28);
 
+/// Application servers close idle connections after two seconds (gunicorn) or five (Node, uvicorn), and a function that was
+/// frozen does not notice before it has written. What may not be tried again is sent on a connection younger than that.
+const LONGEST_IDLE_BEFORE_WRITES: Duration = Duration::from_secs(1);
+
 pub(crate) type PassedOn = http::Request<Full<Bytes>>;
 
 pub(crate) struct Upstream {
@@ -27,7 +31,10 @@ pub(crate) struct Upstream {
     authority: Authority,
     /// Without its last slash.
     base_path: String,
+    /// For what may be tried again on a new connection.
     client: HttpsClient,
+    /// For what may be sent once.
+    once: HttpsClient,
     patience: Duration,
 }
 
@@ -40,6 +47,7 @@ impl Upstream {
             authority: base.authority().cloned().ok_or_else(is_no_base)?,
             base_path: base.path().trim_end_matches('/').to_owned(),
             client: HttpsClient::new(),
+            once: HttpsClient::with_idle_timeout(LONGEST_IDLE_BEFORE_WRITES),
             patience,
         })
     }
@@ -64,11 +72,12 @@ impl Upstream {
         let patience = self.patience.min(LONGEST_STAY.saturating_sub(arrived_at.elapsed()));
         let until = Instant::now() + patience;
         let method = request.method().clone();
-        let first = self.client.send(request.clone(), time_left(until)).await;
+        let client = if method.is_idempotent() { &self.client } else { &self.once };
+        let first = client.send(request.clone(), time_left(until)).await;
         let answered = match first {
-            Err(HttpsError::Connect(_)) => self.client.send(request, time_left(until)).await,
+            Err(HttpsError::Connect(_)) => client.send(request, time_left(until)).await,
             // A connection from the pool may have been closed behind our back; whether the request arrived is not known.
-            Err(HttpsError::Broken(_)) if method.is_idempotent() => self.client.send(request, time_left(until)).await,
+            Err(HttpsError::Broken(_)) if method.is_idempotent() => client.send(request, time_left(until)).await,
             answered => answered,
         };
         let answered = match answered {
@@ -113,5 +122,40 @@ fn no_answer(error: HttpsError) -> ApiError {
         HttpsError::Connect(_) | HttpsError::Broken(_) => {
             ApiError::bad_gateway("The service behind did not answer", "BAD_GATEWAY", &error)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// A product that lets a connection idle for 1.2 s, while the function is frozen for 1.5: on the one thread nothing of
+    /// ours runs meanwhile, so the end of the connection is not seen before the next request is written.
+    #[tokio::test]
+    async fn a_write_after_a_freeze_is_not_lost_on_a_connection_the_product_has_closed() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}/", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                std::thread::spawn(move || {
+                    stream.set_read_timeout(Some(Duration::from_millis(1200))).unwrap();
+                    while stream.read(&mut [0; 4096]).is_ok_and(|length| length > 0) {
+                        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+                    }
+                });
+            }
+        });
+        let upstream = Upstream::new(&base.parse().unwrap(), Duration::from_secs(5)).unwrap();
+        let write = || {
+            let request = http::Request::post(&base).body(Full::new(Bytes::new())).unwrap();
+            upstream.ask(request, Instant::now())
+        };
+        write().await.unwrap();
+        std::thread::sleep(Duration::from_millis(1500));
+        assert_eq!(write().await.unwrap().status(), 200);
     }
 }

@@ -4,7 +4,7 @@
 use lambda_http::Body;
 use lambda_http::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE,
-    ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
 };
 use lambda_http::http::{HeaderMap, HeaderValue, Method, StatusCode};
 
@@ -38,15 +38,25 @@ impl Cors {
         request.headers().get(ORIGIN).cloned()
     }
 
+    /// The headers that the page wants to send, where they are names and no more of them than a page would have.
+    pub fn wanted_headers(request: &Request) -> Option<HeaderValue> {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b',' | b' ');
+        let wanted = request.headers().get(ACCESS_CONTROL_REQUEST_HEADERS)?;
+        (wanted.len() <= 1024 && wanted.as_bytes().iter().copied().all(is_plain)).then(|| wanted.clone())
+    }
+
     /// 204; [`Cors::mark`] adds whether the page may go on.
-    pub fn preflight_reply(allow: &str) -> Reply {
+    pub fn preflight_reply(allow: &str, wanted: Option<HeaderValue>) -> Reply {
         let mut reply = Reply::new(Body::Empty);
         *reply.status_mut() = StatusCode::NO_CONTENT;
         let headers = reply.headers_mut();
         if let Ok(methods) = HeaderValue::from_str(allow) {
             headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
         }
-        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS);
+        if wanted.is_some() {
+            headers.append(VARY, HeaderValue::from_static("Access-Control-Request-Headers"));
+        }
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, wanted.unwrap_or(ALLOWED_HEADERS));
         headers.insert(ACCESS_CONTROL_MAX_AGE, PREFLIGHT_MAX_AGE_SECONDS);
         reply
     }

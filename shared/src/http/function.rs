@@ -156,7 +156,9 @@ impl Function {
 
     async fn answer(&self, request: Request) -> Outcome {
         if self.cors.is_some() && Cors::is_preflight(&request) {
-            return Ok(Cors::preflight_reply(&self.allow()));
+            // What the product behind the gate wants to be sent is its own affair.
+            let wanted = if self.methods.is_empty() { Cors::wanted_headers(&request) } else { None };
+            return Ok(Cors::preflight_reply(&self.allow(), wanted));
         }
         if !self.accepts(request.method()) {
             if request.method() == Method::OPTIONS {
@@ -225,16 +227,24 @@ impl Function {
         }
     }
 
-    /// Our own paths whole; of those that pass the gate two segments: the rest is another product's, and may hold
-    /// a password reset token or an e-mail address.
+    /// Our own paths whole; of those that pass the gate two segments, and the second only if it reads like the name of a
+    /// collection: the rest is another product's, and may hold a password reset token or an e-mail address.
     fn loggable_path(&self, path: &str) -> String {
         const LONGEST: usize = 128;
         if !self.methods.is_empty() {
             return path.chars().take(LONGEST).collect();
         }
         let segments: Vec<&str> = path.split('/').skip(1).collect();
-        let shown = segments.iter().take(2).copied().collect::<Vec<_>>().join("/");
-        let rest = if segments.len() > 2 { "/…" } else { "" };
+        let is_name = |segment: &&str| {
+            segment.len() <= 32 && segment.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_'))
+        };
+        let shown: Vec<&str> = segments.iter().copied().take(2).take_while(is_name).collect();
+        let rest = match (shown.len() < segments.len(), shown.is_empty()) {
+            (true, true) => "…",
+            (true, false) => "/…",
+            (false, _) => "",
+        };
+        let shown = shown.join("/");
         format!("/{shown}{rest}").chars().take(LONGEST).collect()
     }
 }

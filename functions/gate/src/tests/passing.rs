@@ -235,3 +235,19 @@ async fn a_preflight_is_answered_before_the_gate() {
     assert!(told.header("access-control-allow-methods").unwrap().contains("PATCH"));
     assert!(product.received().is_empty());
 }
+
+/// The product behind may want headers that no endpoint of ours reads.
+#[tokio::test]
+async fn a_preflight_allows_the_headers_that_the_page_wants_to_send_the_product() {
+    let (stack, _product) = answering(NOTHING).await;
+    let preflight = |wanted: &str| {
+        Asked::new("OPTIONS", "/api/banking/")
+            .header("origin", "https://app.example.com")
+            .header("access-control-request-method", "PUT")
+            .header("access-control-request-headers", wanted)
+    };
+    let told = stack.ask(preflight("idempotency-key,if-match")).await;
+    assert_eq!(told.header("access-control-allow-headers"), Some("idempotency-key,if-match"));
+    let told = stack.ask(preflight("a<b>")).await;
+    assert!(told.header("access-control-allow-headers").unwrap().contains("Authorization"));
+}
