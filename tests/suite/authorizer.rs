@@ -13,6 +13,11 @@ const ARN: &str = "arn:aws:execute-api:sa-east-1:111122223333:a1b2c3d4e5/live/GE
 
 /// The sample event, with these values of `Authorization`.
 fn ask(tokens: &[&str]) -> Ask {
+    ask_with(tokens, None)
+}
+
+/// As [`ask`], with one more header.
+fn ask_with(tokens: &[&str], more: Option<&str>) -> Ask {
     let mut event: Value = serde_json::from_str(include_str!("../../events/authorizer.json")).expect("a JSON sample");
     let values: Vec<String> = tokens.iter().map(|token| format!("Bearer {token}")).collect();
     let headers = event["multiValueHeaders"].as_object_mut().expect("headers in the sample");
@@ -20,6 +25,9 @@ fn ask(tokens: &[&str]) -> Ask {
         true => headers.remove("Authorization"),
         false => headers.insert("Authorization".to_owned(), json!(values)),
     };
+    if let Some(name) = more {
+        headers.insert(name.to_owned(), json!(["1"]));
+    }
     serde_json::from_value(event).expect("the sample is an authorizer's event")
 }
 
@@ -97,5 +105,24 @@ async fn records_that_cannot_be_read_deny_nobody() -> Result<()> {
     let misconfigured = Authorizer::new(&unset.stack.shared_core()).decide(&ask(&[&token]), "request-1", SOON).await;
     assert_eq!(misconfigured, Err(Failure::Unavailable));
     unset.stack.shutdown().await?;
+    world.stack.shutdown().await
+}
+
+/// API Gateway overwrites the two headers themselves and passes on every other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_header_that_a_server_could_take_for_the_gates_own_is_refused() -> Result<()> {
+    let world = World::start().await?;
+    let token = world.token("42")?;
+    world.subscribe(&token).await?;
+    for (name, passes) in
+        [("x-user-id", true), ("X_User_Id", false), ("x-user.id", false), ("X_SUBSCRIPTION-status", false)]
+    {
+        let ask = ask_with(&[&token], Some(name));
+        let decided = Authorizer::new(&world.stack.shared_core()).decide(&ask, "request-1", SOON).await;
+        match passes {
+            true => assert!(decided.is_ok(), "{name}"),
+            false => assert!(matches!(decided, Err(Failure::Unauthorized)), "{name}"),
+        }
+    }
     world.stack.shutdown().await
 }

@@ -15,7 +15,7 @@ use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use shared::boot::Core;
 use shared::clock::time_until;
 use shared::config::Misconfigured;
-use shared::gate::{Admission, Gate};
+use shared::gate::{Admission, Gate, identity};
 use shared::http::ApiError;
 use shared::metrics;
 use shared::tally::{Count, Tally};
@@ -70,7 +70,12 @@ impl Authorizer {
 
     async fn admit(&self, ask: &Ask, time_left: Duration) -> Result<Admission, ApiError> {
         let gate = self.gate.as_ref().map_err(|_| ApiError::Misconfigured)?;
-        tokio::time::timeout(time_left, Box::pin(gate.admit(&ask.headers()))).await.unwrap_or_else(|_elapsed| {
+        let headers = ask.headers();
+        // API Gateway overwrites the headers themselves; another spelling it would pass on, and some servers read it as one.
+        if headers.keys().any(identity::is_other_spelling) {
+            return Err(ApiError::TokenNotValid);
+        }
+        tokio::time::timeout(time_left, Box::pin(gate.admit(&headers))).await.unwrap_or_else(|_elapsed| {
             Err(ApiError::Unavailable {
                 message: "Access cannot be checked now",
                 detail: "the function's time was nearly up".to_owned(),

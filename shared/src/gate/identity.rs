@@ -25,6 +25,11 @@ pub fn mark(headers: &mut HeaderMap, admission: Option<&Admission>) {
     }
 }
 
+/// Whether it could be taken for one of the two and is neither, such as `X_User_Id`.
+pub fn is_other_spelling(name: &HeaderName) -> bool {
+    [USER_ID, SUBSCRIPTION_STATUS].iter().any(|ours| reads_as(name, ours.as_str()) && name != ours)
+}
+
 /// Whether some server behind us could take the header for `wanted`: CGI, WSGI and PHP know headers by names in which
 /// every mark between letters is the same `_`, so that `X_User.Id` would be `X-User-Id` to them.
 pub fn reads_as(name: &HeaderName, wanted: &str) -> bool {
