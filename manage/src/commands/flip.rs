@@ -30,19 +30,27 @@ const BETWEEN_LOOKS: Duration = Duration::from_secs(3);
 /// A function's new environment is in use by the next request; a connection may still be on an old instance.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
+/// Asked before anything else is done.
+///
+/// # Errors
+/// Usage, where there is no stack whose functions could be changed.
+pub fn can_serve(target: &Target, mode: Mode) -> Result<()> {
+    match (&target.place, &target.aws) {
+        (Place::Local { .. }, _) | (Place::Stack { .. }, Some(_)) => Ok(()),
+        _ => Err(usage(format!(
+            "The functions can be changed in a named stack only (--stack NAME). Elsewhere, set STRIPE_LIVE_MODE={} and \
+             STRIPE_DEFAULT_PRICE_ID on every function yourself.",
+            mode.is_live()
+        ))),
+    }
+}
+
 /// The functions serve `mode` when this comes back; already doing so is no error. `default_price` is that mode's.
 pub async fn serve(target: &Target, printer: &Printer, mode: Mode, default_price: Option<&PriceId>) -> Result<()> {
     match (&target.place, &target.aws) {
-        (Place::Local { .. }, _) => flip_local(target, mode, default_price).await?,
         (Place::Stack { name }, Some(sdk)) => update_stack(sdk, name, printer, mode, default_price).await?,
-        _ => {
-            let price = default_price.map(|price| format!(" and STRIPE_DEFAULT_PRICE_ID={price}")).unwrap_or_default();
-            return Err(usage(format!(
-                "The functions can be changed in a named stack only (--stack NAME). Elsewhere, set \
-                 STRIPE_LIVE_MODE={}{price} on every function yourself.",
-                mode.is_live()
-            )));
-        }
+        (Place::Local { .. }, _) => flip_local(target, mode, default_price).await?,
+        _ => can_serve(target, mode)?,
     }
     wait_until_served(target, mode).await
 }

@@ -103,6 +103,18 @@ async fn set(context: &Context, fields: Vec<Field>) -> Result<Done> {
     let kept = core.secrets.read_fields(mode).await?;
     let given = if std::io::stdin().is_terminal() {
         let asked = if fields.is_empty() { flawed(mode, &kept) } else { fields };
+        if asked.is_empty() && kept.get(SIGNING_SECRETS).is_none() {
+            fill(core, mode, Map::new()).await?;
+            tell(&context.printer, mode, &Map::from_iter([(SIGNING_SECRETS.to_owned(), json!([]))]));
+            return Ok(Done::Everything);
+        }
+        if asked.is_empty() && !flaws(mode, &kept).is_empty() {
+            context.printer.problem(
+                "✗ webhook_signing_secrets is not typed field by field: give {\"webhook_signing_secrets\": […]} on standard \
+                 input, or [] and register the webhook again.",
+            );
+            return Ok(Done::SomethingLeft);
+        }
         if asked.is_empty() {
             context.printer.say("Nothing is missing. Name the fields that are to be replaced.");
             return Ok(Done::Everything);

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use manage::commands::doctor::{Arguments, Check, Patient, Section, Verdict, examine};
+use manage::commands::go_live::{Plan, Worlds};
 use manage::commands::{flip, rollback};
 use manage::printer::Printer;
 use manage::target::{Place, Target};
@@ -18,12 +19,13 @@ use shared::domain::{Mode, PriceId};
 use tests::World;
 use tokio::net::TcpListener;
 
-use crate::support::target;
+use crate::support::{auditor_of, target};
 
 /// A stack of the template's kinds.
 #[derive(Default)]
 struct Aws {
     is_live: bool,
+    live_price: String,
     is_updating: u32,
     is_schedule_off: bool,
     gone: Option<&'static str>,
@@ -56,7 +58,7 @@ async fn answer(State(aws): State<Shared>, headers: HeaderMap, body: Bytes) -> R
                 format!("<member><ParameterKey>{name}</ParameterKey><ParameterValue>{value}</ParameterValue></member>")
             };
             let parameters = parameter("LiveMode", &aws.is_live.to_string())
-                + &parameter("DefaultPriceIdLive", "")
+                + &parameter("DefaultPriceIdLive", &aws.live_price)
                 + &parameter("TrialDays", "7");
             format!(
                 "<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>prod</StackName>\
@@ -187,6 +189,35 @@ async fn the_flip_is_one_update_of_the_stack_that_keeps_every_other_parameter() 
         (Some("TrialDays"), Some("true"))
     );
     assert_eq!(value(1, "Parameters.member.2.UsePreviousValue"), Some("true"), "the live price stays");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_price_that_was_deployed_stays_unless_another_is_named() -> Result<()> {
+    let world = World::start().await?;
+    let (target, aws) = deployed(&world).await?;
+    let key = &world.stack.canaries()[3];
+    let post = async |path: &str, form: &'static str| -> Result<String> {
+        let request = world.http.post(format!("{}{path}", world.stack.stripe_url())).bearer_auth(key);
+        let request = request.header("content-type", "application/x-www-form-urlencoded").body(form);
+        Ok(tests::answer(request).await?.body["id"].as_str().unwrap().to_owned())
+    };
+    post("/v1/products", "id=prod_dearer&name=Dearer").await?;
+    let dearer = "product=prod_dearer&currency=brl&unit_amount=9990&recurring[interval]=month";
+    let dearer = post("/v1/prices", dearer).await?;
+    aws.lock().unwrap().live_price.clone_from(&dearer);
+    let worlds = Worlds::of(auditor_of(&world, Mode::Test), auditor_of(&world, Mode::Live));
+    let plan = Plan::make(&target, &worlds, None).await?;
+    assert_eq!(plan.live_price.as_ref().map(|price| price.id.as_str()), Some(dearer.as_str()));
+    assert_eq!(plan.lines()[0], format!("1. ✓ price {dearer} is what the stack sells in live mode; it stays"));
+
+    let named = Plan::make(&target, &worlds, Some(&plan.offer.price.id)).await?;
+    let replaces = format!("make the functions serve live mode and sell this price in place of {dearer}");
+    assert!(named.lines().iter().any(|line| line.ends_with(&replaces)), "{:?}", named.lines());
+
+    aws.lock().unwrap().live_price = "price_of_nobody".to_owned();
+    let refused = Plan::make(&target, &worlds, None).await.unwrap_err();
+    assert!(refused.to_string().contains("which live mode does not sell"), "{refused:#}");
     Ok(())
 }
 

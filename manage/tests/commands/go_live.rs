@@ -120,6 +120,11 @@ async fn a_live_mode_that_is_not_well_is_not_gone_to() -> Result<()> {
     assert!(
         said.stdout.contains("✗ Every customer has a user") && said.stderr.contains("The functions were not changed")
     );
+    // A customer of something else that the account sells: known, by its name and no other.
+    let other = manage(&world, &["go-live", "--live", "--yes", "--accept", "No event has failed"]).await;
+    assert_eq!((other.code, served(&world).await?.as_str()), (1, "test"), "{other:?}");
+    let said = manage(&world, &["go-live", "--live", "--yes", "--accept", "Every customer has a user"]).await;
+    assert_eq!((said.code, served(&world).await?.as_str()), (0, "live"), "{said:?}");
     Ok(())
 }
 

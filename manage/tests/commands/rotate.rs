@@ -114,6 +114,37 @@ async fn a_token_key_can_be_taken_back() -> Result<()> {
     Ok(())
 }
 
+/// `secrets set` puts its key first, so that the last one need not be the one that the rotation brought.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_that_is_kept_is_the_one_that_was_added_wherever_it_stands() -> Result<()> {
+    let world = World::start().await?;
+    let keys = async || -> Result<Vec<String>> {
+        let secrets = target(&world, Mode::Test).await?.core.secrets.get(Mode::Test).await?;
+        Ok(secrets.jwt_signing_keys.iter().map(|key| key.expose_secret().to_owned()).collect())
+    };
+    let old = keys().await?;
+    manage_with(&world, &["rotate", "jwt", "--yes"], NEW_JWT_KEY).await;
+    // The operator stores the new key by hand too.
+    let set = manage_with(&world, &["secrets", "set", "jwt_signing_keys", "--yes"], NEW_JWT_KEY).await;
+    assert_eq!((set.code, keys().await?[0].as_str()), (0, NEW_JWT_KEY), "{set:?}");
+    assert_eq!(keys().await?.last(), old.last());
+    assert_eq!(manage(&world, &["rotate", "jwt", "--finish", "--yes"]).await.code, 0);
+    assert_eq!(keys().await?, [NEW_JWT_KEY]);
+
+    // Only a note: the run died before it stored its key.
+    let third = "a-third-key-0123456789-0123456789-0123456789";
+    manage_with(&world, &["secrets", "set", "jwt_signing_keys", "--yes"], third).await;
+    world.stack.secrets_manager().fail_next(Some("PutSecretValue"), 10, Fault::AccessDenied);
+    let died = manage_with(&world, &["rotate", "jwt", "--yes"], "a-fourth-key-0123456789-0123456789-01234567").await;
+    assert_eq!(died.code, 1, "{died:?}");
+    world.stack.secrets_manager().heal();
+    let finish = manage(&world, &["rotate", "jwt", "--finish", "--yes"]).await;
+    assert!(finish.code == 1 && finish.stderr.contains("is not stored any more"), "{finish:?}");
+    assert_eq!(manage(&world, &["rotate", "jwt", "--abort", "--yes"]).await.code, 0);
+    assert_eq!(keys().await?, [third, NEW_JWT_KEY], "no key is lost");
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn stripes_key_is_exchanged_for_one_of_the_same_account_only() -> Result<()> {
     let world = World::start().await?;
@@ -154,5 +185,27 @@ async fn stripes_old_key_can_be_put_back() -> Result<()> {
     assert_eq!(manage(&world, &["rotate", "stripe-key", "--abort", "--yes"]).await.code, 0);
     let secrets = target(&world, Mode::Test).await?.core.secrets.get(Mode::Test).await?;
     assert_eq!(secrets.stripe_secret_key.expose_secret(), &world.stack.canaries()[0]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_stripes_that_is_not_kept_is_not_said_to_be_back() -> Result<()> {
+    let world = World::start().await?;
+    world.sandbox("keys", &json!({ "add": "sk_test_rolled1" })).await?;
+    let old = world.stack.canaries().remove(0);
+    for _ in 0..2 {
+        let said = manage_with(&world, &["rotate", "stripe-key", "--yes"], "sk_test_rolled1").await;
+        assert!(said.code == 1 && said.stdout.contains("✅ it reads customers"), "it waits for --finish: {said:?}");
+    }
+    // The version before is then one with the new key.
+    manage_with(&world, &["secrets", "set", "jwt_signing_keys", "--yes"], NEW_JWT_KEY).await;
+    let said = manage(&world, &["rotate", "stripe-key", "--abort", "--yes"]).await;
+    assert!(said.code == 1 && said.stderr.contains("The old key is not kept any more"), "{said:?}");
+    assert!(!said.stdout.contains("is back"), "{said:?}");
+    manage_with(&world, &["secrets", "set", "stripe_secret_key", "--yes"], &old).await;
+    let finish = manage(&world, &["rotate", "stripe-key", "--finish", "--yes"]).await;
+    assert!(finish.code == 1 && finish.stderr.contains("is not the one that this rotation stored"), "{finish:?}");
+    let said = manage(&world, &["rotate", "stripe-key", "--abort", "--yes"]).await;
+    assert!(said.code == 0 && said.stdout.contains("is back"), "{said:?}");
     Ok(())
 }

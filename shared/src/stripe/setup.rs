@@ -80,6 +80,6 @@ pub trait StripeSetup: Send + Sync {
     async fn mend_webhook_endpoint(&self, endpoint: &str, event_types: &[&str])
     -> Result<WebhookEndpoint, StripeError>;
 
-    /// Events that some endpoint has not acknowledged, newest first, up to a hundred, with the second of their creation.
+    /// Every event that some endpoint has not acknowledged, newest first, with the second of its creation.
     async fn list_undelivered_events(&self) -> Result<Vec<(EventId, String, i64)>, StripeError>;
 }

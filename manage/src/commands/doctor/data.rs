@@ -42,7 +42,7 @@ async fn can_be_compared(patient: &Patient<'_>) -> Result<Auditor> {
 }
 
 async fn events(patient: &Patient<'_>, auditor: &Auditor, findings: &mut Findings) {
-    let mend = patient.command("doctor --only probes");
+    let mend = patient.command("replay --since 2d");
     let why = "an event that did not arrive is a record that is not true";
     let question = Question { name: "Stripe's latest events are on record", why, mend: &mend };
     let now = patient.core().clock.business_now();

@@ -151,15 +151,21 @@ async fn endpoints(patient: &Patient<'_>, auditor: &Auditor, findings: &mut Find
         0 => format!("none of {} is at {base}", endpoints.len()),
         count => format!("{count} at {base}"),
     };
-    findings.judge(question("The endpoint is registered once at this URL"), here.len() == 1, detail);
+    // One more would be one too many.
+    let delete = format!("delete all but one of them at {}", dashboard(patient, "webhooks"));
+    let once = Question { name: "The endpoint is registered once at this URL", why, mend: &delete };
+    let once = if here.is_empty() { question(once.name) } else { once };
+    findings.judge(once, here.len() == 1, detail);
     let unknown = here.iter().filter(|endpoint| !ours.contains(endpoint)).count();
     findings.judge(
         question("Its signing secret is stored"),
         unknown == 0 && !ours.is_empty(),
         format!("{unknown} without"),
     );
+    let (enable, rotate) = (dashboard(patient, "webhooks"), patient.command("rotate webhook"));
     for endpoint in ours {
-        judge_endpoint(endpoint, &question, findings);
+        let enable = Question { name: "", why, mend: &enable };
+        judge_endpoint(endpoint, enable, Question { mend: &rotate, ..enable }, findings);
     }
 }
 
@@ -167,19 +173,16 @@ fn is_ours(endpoint: &WebhookEndpoint, secrets: &ModeSecrets) -> bool {
     secrets.webhook_signing_secrets.iter().any(|known| known.endpoint_id == endpoint.id)
 }
 
-fn judge_endpoint<'a>(
-    endpoint: &WebhookEndpoint,
-    question: &impl Fn(&'a str) -> Question<'a>,
-    findings: &mut Findings,
-) {
-    findings.judge(question("It is enabled"), endpoint.is_enabled, &endpoint.id);
+/// What is wrong is mended in the Dashboard (`enable`) or by a new endpoint (`rotate`).
+fn judge_endpoint(endpoint: &WebhookEndpoint, enable: Question<'_>, rotate: Question<'_>, findings: &mut Findings) {
+    findings.judge(Question { name: "It is enabled", ..enable }, endpoint.is_enabled, &endpoint.id);
     let sent: HashSet<&str> = endpoint.enabled_events.iter().map(String::as_str).collect();
     let missing: Vec<&str> =
         HANDLED_EVENT_TYPES.into_iter().filter(|wanted| !sent.contains(wanted) && !sent.contains("*")).collect();
     let detail = if missing.is_empty() { String::new() } else { format!("not sent: {}", missing.join(", ")) };
-    findings.judge(question("It is sent every event that is handled"), missing.is_empty(), detail);
+    findings.judge(Question { name: "It is sent every event that is handled", ..rotate }, missing.is_empty(), detail);
     let version = endpoint.api_version.as_deref().unwrap_or("the account's");
-    findings.judge(question("Its API version is ours"), version == API_VERSION, version);
+    findings.judge(Question { name: "Its API version is ours", ..rotate }, version == API_VERSION, version);
 }
 
 async fn deliveries(patient: &Patient<'_>, auditor: &Auditor, findings: &mut Findings) {
@@ -189,7 +192,10 @@ async fn deliveries(patient: &Patient<'_>, auditor: &Auditor, findings: &mut Fin
     let now = patient.core().clock.business_now().as_second();
     match auditor.setup().list_undelivered_events().await {
         Ok(open) => {
-            let failing = open.iter().filter(|(_, _, created)| now - created > DELIVERY_PATIENCE_SECONDS).count();
+            let is_failing = |(_, event_type, created): &&(_, String, i64)| {
+                now - created > DELIVERY_PATIENCE_SECONDS && HANDLED_EVENT_TYPES.contains(&event_type.as_str())
+            };
+            let failing = open.iter().filter(is_failing).count();
             findings.judge(question, failing == 0, format!("{failing} open for over ten minutes"));
         }
         Err(error) => findings.failed(question, error),

@@ -98,10 +98,14 @@ pub(super) async fn between(auditor: &Auditor, subject: &Subject, all: &[AtStrip
         }
         differences.extend(of_customer(subject, at_stripe));
     }
-    let had_trial = all.iter().flat_map(|at_stripe| &at_stripe.subscriptions).any(Subscription::had_trial);
-    if let Some(user) = subject.user.as_ref().filter(|_| had_trial && !subject.account.has_used_trial()) {
+    let gave_trial = |at_stripe: &&AtStripe| at_stripe.subscriptions.iter().any(Subscription::had_trial);
+    if let Some(at_stripe) =
+        all.iter().find(gave_trial).filter(|_| subject.user.is_some() && !subject.account.has_used_trial())
+    {
+        // Not mark-trial-used: a trial that is marked by hand belongs to no subscription, and the one that runs would be
+        // a second one.
         let what = "Stripe gave a trial and the records do not know of it".to_owned();
-        differences.push(Difference { what, mend: format!("mark-trial-used --user {user}") });
+        differences.push(Difference { what, mend: format!("sync-stripe --customer {}", at_stripe.customer) });
     }
     Ok(differences)
 }

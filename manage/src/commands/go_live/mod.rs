@@ -16,6 +16,7 @@ use shared::secrets::versions::flaws;
 
 pub use plan::{Plan, Step};
 
+use super::flip;
 use crate::Context;
 use crate::confirm::Answer;
 use crate::done::Done;
@@ -31,6 +32,10 @@ pub struct Arguments {
     /// The test price that is sold in live mode [default: the stack's default price of test mode]
     #[arg(long, value_name = "price_…", value_parser = price)]
     pub price: Option<PriceId>,
+
+    /// A check of doctor, by its name, whose ✗ is known and does not stop here; may be given several times
+    #[arg(long, value_name = "CHECK")]
+    pub accept: Vec<String>,
 }
 
 fn price(text: &str) -> Result<PriceId, String> {
@@ -45,12 +50,13 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<Done> {
         plan.print(printer);
         return Ok(Done::unless(!plan.is_done()));
     }
+    flip::can_serve(&context.target, Mode::Live)?;
     if plan.is_done() {
         printer.line("Everything is in live mode already.");
     } else if context.consent.ask(printer, Mode::Live, &plan.lines()).await? == Answer::Leave {
         return Ok(Done::SomethingLeft);
     }
-    apply::apply(&context.target, &worlds, &plan, printer).await
+    apply::apply(&context.target, &worlds, &plan, &arguments.accept, printer).await
 }
 
 /// Both of the account's modes, each with a good secret.

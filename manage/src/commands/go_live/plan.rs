@@ -43,6 +43,8 @@ pub struct Plan {
     pub offer: Offer,
     /// The live price, when it is there.
     pub live_price: Option<Price>,
+    /// What the stack says is sold in live mode. It stays, unless a test price is named.
+    pub configured: Option<PriceId>,
     pub portal: Portal,
     pub endpoint: Endpoint,
     pub served: Mode,
@@ -59,9 +61,14 @@ pub struct Step {
 impl Plan {
     pub async fn make(target: &Target, worlds: &Worlds, price: Option<&PriceId>) -> Result<Plan> {
         let offer = offer(target, worlds, price).await?;
-        let live_price = live_price(worlds, &offer).await?;
+        let configured = stack_price(target, "DefaultPriceIdLive").await?;
+        let live_price = match configured.as_ref().filter(|_| price.is_none()) {
+            Some(configured) => Some(configured_price(worlds, configured).await?),
+            None => live_price(worlds, &offer).await?,
+        };
         Ok(Plan {
             live_price,
+            configured,
             portal: portal(worlds).await?,
             endpoint: endpoint(target, worlds).await?,
             served: rollback::served(target).await,
@@ -78,11 +85,16 @@ impl Plan {
         });
         let live_price = self.live_price.as_ref().map(|price| price.id.to_string()).unwrap_or_default();
         let served = self.served == Mode::Live;
+        let is_kept = self.live_price.as_ref().map(|price| &price.id) == self.configured.as_ref();
+        let replaced = self.configured.as_ref().filter(|_| !is_kept);
         vec![
             step(
                 "price",
                 self.live_price.is_some(),
-                format!("price {live_price} of {name} is in live mode (lookup key {key})"),
+                match self.configured.is_some() && is_kept {
+                    true => format!("price {live_price} is what the stack sells in live mode; it stays"),
+                    false => format!("price {live_price} of {name} is in live mode (lookup key {key})"),
+                },
                 format!("create {name} at {money} in live mode, with lookup key {key}"),
             ),
             step(
@@ -114,9 +126,12 @@ impl Plan {
             step("doctor", served, String::new(), "run doctor on live mode; stop if anything is wrong".to_owned()),
             step(
                 "flip",
-                served,
+                served && replaced.is_none(),
                 "the functions serve live mode".to_owned(),
-                "make the functions serve live mode".to_owned(),
+                match replaced {
+                    Some(old) => format!("make the functions serve live mode and sell this price in place of {old}"),
+                    None => "make the functions serve live mode".to_owned(),
+                },
             ),
             step("probe", served, String::new(), "run doctor and its probes again".to_owned()),
         ]
@@ -175,12 +190,18 @@ async fn offer(target: &Target, worlds: &Worlds, price: Option<&PriceId>) -> Res
 
 /// What the functions of test mode sell.
 async fn default_test_price(target: &Target) -> Result<Option<PriceId>> {
-    let (Place::Stack { name }, Some(sdk)) = (&target.place, &target.aws) else {
-        return Ok(target.core.config.default_price.clone());
-    };
+    match target.place {
+        Place::Stack { .. } => stack_price(target, "DefaultPriceIdTest").await,
+        _ => Ok(target.core.config.default_price.clone()),
+    }
+}
+
+/// The price of a stack's parameter; nothing where it is empty or there is no stack.
+async fn stack_price(target: &Target, parameter: &str) -> Result<Option<PriceId>> {
+    let (Place::Stack { name }, Some(sdk)) = (&target.place, &target.aws) else { return Ok(None) };
     let region = sdk.region().map(ToString::to_string).unwrap_or_default();
     let deployed = Deployed::read(&aws_sdk_cloudformation::Client::new(sdk), name, &region).await?;
-    let parameter = deployed.parameters.get("DefaultPriceIdTest").filter(|id| !id.is_empty());
+    let parameter = deployed.parameters.get(parameter).filter(|id| !id.is_empty());
     Ok(parameter.and_then(|id| PriceId::parse(id.clone()).ok()))
 }
 
@@ -192,6 +213,17 @@ async fn only_price(worlds: &Worlds) -> Result<Price> {
         (Some(price), None) => Ok(price),
         (None, _) => Err(anyhow!("Test mode has no active recurring price: there is nothing to sell.")),
         (Some(_), Some(_)) => Err(anyhow!("Test mode has several prices: say with --price which one is sold.")),
+    }
+}
+
+async fn configured_price(worlds: &Worlds, id: &PriceId) -> Result<Price> {
+    let seen = worlds.live.books().stripe().get_price(id).await.map_err(stripe_failed("read the live price"))?;
+    match seen.map(|seen| seen.value).filter(Price::can_be_subscribed) {
+        Some(price) => Ok(price),
+        None => Err(anyhow!(
+            "The stack's DefaultPriceIdLive is {id}, which live mode does not sell. Deploy with another or with none, or \
+             name the test price that is to be sold with --price."
+        )),
     }
 }
 

@@ -1,11 +1,11 @@
 //! The key of access tokens. Which key a caller's token was signed with is told to nobody, so the operator says when the
 //! old one may go: when the last token of it has expired.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use shared::domain::Mode;
-use shared::secrets::write::Fields;
+use shared::secrets::write::{Fields, fingerprint};
 
 use super::super::doctor::probes;
 use super::{Rotation, note};
@@ -18,20 +18,27 @@ fn keys(fields: &Fields) -> Vec<Value> {
     fields.get(KEYS).and_then(Value::as_array).cloned().unwrap_or_default()
 }
 
+/// Others add keys too, before and after ours: the note's print says which one this rotation brought.
+fn has_print(key: &Value, print: &str) -> bool {
+    key.as_str().is_some_and(|key| fingerprint(key) == print)
+}
+
 impl Rotation<'_> {
     /// The new key is accepted, after the old ones.
     pub async fn jwt(&self, new: SecretString) -> Result<Done> {
         let (mode, secrets) = (self.target.mode, &self.target.core.secrets);
         let new_value = json!(new.expose_secret());
-        let is_known = keys(&secrets.read_fields(mode).await?).contains(&new_value);
-        match (self.is_underway(WALK).await?, is_known) {
-            (true, false) => {
+        let print = fingerprint(new.expose_secret());
+        match self.noted(WALK).await? {
+            Some(noted) if noted != print => {
                 bail!("Another new key is accepted already. Retire the old one with --finish, or go back with --abort")
             }
-            (false, true) => bail!("This key is accepted already. Make a new one: openssl rand -base64 48"),
-            (true, true) | (false, false) => {}
+            Some(_) => {}
+            None if keys(&secrets.read_fields(mode).await?).contains(&new_value) => {
+                bail!("This key is accepted already. Make a new one: openssl rand -base64 48")
+            }
+            None => note(&self.target.store()?, WALK, Some(print)).await?,
         }
-        note(&self.target.store()?, WALK, Some("added".to_owned())).await?;
         let added = secrets.edit(mode, |fields| {
             let mut all = keys(fields);
             if !all.contains(&new_value) {
@@ -39,11 +46,7 @@ impl Rotation<'_> {
             }
             fields.set(KEYS, json!(all));
         });
-        if let Err(error) = added.await {
-            // The key was refused: nothing is under way.
-            note(&self.target.store()?, WALK, None).await?;
-            return Err(error.into());
-        }
+        self.store_or_end(WALK, added.await).await?;
         self.tell("the new key is stored beside the old one");
         self.prove_token_of(&new).await?;
         let finish = self.target.command("rotate jwt --finish");
@@ -54,44 +57,44 @@ impl Rotation<'_> {
     }
 
     pub async fn finish_jwt(&self) -> Result<Done> {
-        let newest = self.newest_key().await?;
-        self.prove_token_of(&newest).await?;
-        self.keep_only(|keys| keys.split_off(keys.len().saturating_sub(1))).await?;
+        let Some(print) = self.noted(WALK).await? else {
+            bail!("No new key was added. Begin with: {}", self.target.command("rotate jwt"));
+        };
+        let stored = keys(&self.target.core.secrets.read_fields(self.target.mode).await?);
+        let Some(new) = stored.iter().find(|key| has_print(key, &print)).and_then(Value::as_str) else {
+            bail!(
+                "The key that this rotation added is not stored any more. Nothing was retired. End the rotation with: {}",
+                self.target.command("rotate jwt --abort")
+            );
+        };
+        self.prove_token_of(&new.to_owned().into()).await?;
+        self.keep(|key| has_print(key, &print)).await?;
         self.tell("the old key is gone; functions refuse it within five minutes");
         Ok(Done::Everything)
     }
 
     pub async fn abort_jwt(&self) -> Result<Done> {
-        if !self.is_underway(WALK).await? {
+        let Some(print) = self.noted(WALK).await? else {
             self.printer.say("No rotation of the token key is under way.");
             return Ok(Done::Everything);
-        }
+        };
+        let stored = keys(&self.target.core.secrets.read_fields(self.target.mode).await?);
         // A run that stopped before it stored the key has nothing to take back.
-        if keys(&self.target.core.secrets.read_fields(self.target.mode).await?).len() < 2 {
+        if !stored.iter().any(|key| has_print(key, &print)) {
             note(&self.target.store()?, WALK, None).await?;
+            self.tell("the new key is not stored; the rotation is ended and every key stays");
             return Ok(Done::Everything);
         }
-        self.keep_only(|keys| keys.drain(..keys.len().saturating_sub(1)).collect()).await?;
-        self.tell("the new key is gone, the old one stays");
+        self.keep(|key| !has_print(key, &print)).await?;
+        self.tell("the new key is gone, every other stays");
         Ok(Done::Everything)
     }
 
-    async fn newest_key(&self) -> Result<SecretString> {
-        let fields = self.target.core.secrets.read_fields(self.target.mode).await?;
-        let keys = keys(&fields);
-        if !self.is_underway(WALK).await? || keys.len() < 2 {
-            bail!("No new key was added. Begin with: {}", self.target.command("rotate jwt"));
-        }
-        let newest = keys.last().and_then(Value::as_str).context("The newest key is not text")?;
-        Ok(newest.to_owned().into())
-    }
-
-    async fn keep_only(&self, choose: impl FnOnce(&mut Vec<Value>) -> Vec<Value>) -> Result<()> {
+    async fn keep(&self, is_kept: impl Fn(&Value) -> bool) -> Result<()> {
         let (mode, secrets) = (self.target.mode, &self.target.core.secrets);
         secrets
             .edit(mode, |fields| {
-                let mut all = keys(fields);
-                let kept = choose(&mut all);
+                let kept: Vec<Value> = keys(fields).into_iter().filter(|key| is_kept(key)).collect();
                 fields.set(KEYS, json!(kept));
             })
             .await?;
@@ -99,8 +102,9 @@ impl Rotation<'_> {
         note(&self.target.store()?, WALK, None).await
     }
 
-    pub(super) async fn is_underway(&self, walk: &str) -> Result<bool> {
-        Ok(self.target.store()?.read_progress(walk).await?.after.is_some())
+    /// What the rotation under way noted when it began.
+    pub(super) async fn noted(&self, walk: &str) -> Result<Option<String>> {
+        Ok(self.target.store()?.read_progress(walk).await?.after)
     }
 
     /// The functions accept a token that is signed with the key; where they serve the other mode they cannot be asked.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::json;
+use shared::secrets::SecretsError;
 use shared::store::{Change, Commit, Progress, Store};
 use tokio::time::Instant;
 
@@ -113,6 +114,14 @@ impl Rotation<'_> {
     fn tell(&self, what: &str) {
         let value = json!({ "mode": self.target.mode.as_str(), "done": what });
         self.printer.answer(&value, [format!("✅ {what}")]);
+    }
+
+    /// A key that was refused is not under way. One of which nobody knows whether it was stored is: the next run sees.
+    async fn store_or_end(&self, walk: &'static str, stored: Result<(), SecretsError>) -> Result<()> {
+        if let Err(SecretsError::Invalid { .. }) = stored {
+            note(&self.target.store()?, walk, None).await?;
+        }
+        Ok(stored?)
     }
 
     /// Asks until the answer is yes.

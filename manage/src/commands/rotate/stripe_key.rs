@@ -5,6 +5,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use shared::domain::Mode;
+use shared::secrets::write::{Fields, fingerprint};
 use shared::stripe::StripeError;
 use shared::stripe::setup::StripeSetup;
 use shared::sync::SyncError;
@@ -28,12 +29,22 @@ impl Rotation<'_> {
             bail!("The new key opens another account than the one in use. Nothing was changed");
         }
         let value = json!(new.expose_secret());
-        if core.secrets.read_fields(mode).await?.get(KEY) == Some(&value) {
-            self.printer.say("This key is in use already.");
-            return Ok(Done::Everything);
+        let (old, print) = (print_of(&core.secrets.read_fields(mode).await?), fingerprint(new.expose_secret()));
+        match self.noted(WALK).await? {
+            Some(noted) if noted.split_once(' ').is_none_or(|(_, new)| new != print) => {
+                bail!("Another new key was stored already. Retire the old one with --finish, or go back with --abort")
+            }
+            Some(_) => {}
+            None if old == print => {
+                self.printer.say("This key is in use already.");
+                return Ok(Done::Everything);
+            }
+            None => note(&self.target.store()?, WALK, Some(format!("{old} {print}"))).await?,
         }
-        core.secrets.edit(mode, |fields| fields.set(KEY, value)).await?;
-        note(&self.target.store()?, WALK, Some("stored".to_owned())).await?;
+        // A run that goes on writes no second version: the one before would then hold the new key too.
+        if old != print {
+            self.store_or_end(WALK, core.secrets.edit(mode, |fields| fields.set(KEY, value)).await).await?;
+        }
         self.tell("the new key opens the same account and is stored");
         let listed = self.target.auditor().await?.account().list_customers(None).await;
         listed.map_err(stripe_failed("list customers with the new key"))?;
@@ -49,34 +60,53 @@ impl Rotation<'_> {
 
     /// The version before goes, and with it the old key.
     pub async fn finish_stripe_key(&self) -> Result<Done> {
-        if !self.is_underway(WALK).await? {
+        let (mode, secrets) = (self.target.mode, &self.target.core.secrets);
+        let Some(noted) = self.noted(WALK).await? else {
             bail!("No new key was stored. Begin with: {}", self.target.command("rotate stripe-key"));
+        };
+        let in_use = print_of(&secrets.read_fields(mode).await?);
+        if noted.split_once(' ').is_none_or(|(_, new)| new != in_use) {
+            bail!(
+                "The key in use is not the one that this rotation stored. Nothing was retired. Go back with: {}",
+                self.target.command("rotate stripe-key --abort")
+            );
         }
         let listed = self.target.auditor().await?.account().list_customers(None).await;
         listed.map_err(stripe_failed("list customers with the new key"))?;
-        self.target.core.secrets.forget_previous(self.target.mode).await?;
+        secrets.forget_previous(mode).await?;
         note(&self.target.store()?, WALK, None).await?;
         self.tell("the old key is gone from Secrets Manager");
         Ok(Done::Everything)
     }
 
+    /// The version before is the one with the old key only until somebody changes another field: it is looked at.
     pub async fn abort_stripe_key(&self) -> Result<Done> {
         let (mode, secrets) = (self.target.mode, &self.target.core.secrets);
-        if !self.is_underway(WALK).await? {
+        let Some(noted) = self.noted(WALK).await? else {
             self.printer.say("No rotation of Stripe's key is under way.");
             return Ok(Done::Everything);
+        };
+        let old = noted.split_once(' ').map_or(noted.as_str(), |(old, _)| old);
+        if print_of(&secrets.read_fields(mode).await?) != old {
+            let previous = secrets.read_previous_fields(mode).await?;
+            let Some(previous) = previous.filter(|previous| print_of(previous) == old) else {
+                bail!(
+                    "The old key is not kept any more: something else of the secret was changed since. Nothing was \
+                     changed now. Copy the old key from where you keep it into: {}. Then run this again",
+                    self.target.command("secrets set stripe_secret_key")
+                );
+            };
+            let key: Value = previous.get(KEY).cloned().context("The version before has no key")?;
+            secrets.edit(mode, |fields| fields.set(KEY, key)).await?;
         }
-        let previous = secrets.read_previous_fields(mode).await?;
-        let key: Value = previous
-            .as_ref()
-            .and_then(|fields| fields.get(KEY))
-            .cloned()
-            .context("The old key is not kept any more")?;
-        secrets.edit(mode, |fields| fields.set(KEY, key)).await?;
         note(&self.target.store()?, WALK, None).await?;
         self.tell("the key that was in use before is back");
         Ok(Done::Everything)
     }
+}
+
+fn print_of(fields: &Fields) -> String {
+    fields.get(KEY).and_then(Value::as_str).map(fingerprint).unwrap_or_default()
 }
 
 /// Before it is sent anywhere: a live key must not be used for a question of test mode.

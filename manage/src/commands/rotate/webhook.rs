@@ -1,6 +1,8 @@
 //! The signing secret belongs to an endpoint, and Stripe sends every event to every endpoint: while there are two, an event
 //! that comes twice is a duplicate, and none is missed.
 
+use std::collections::HashMap;
+
 use anyhow::{Context as _, Result, bail};
 use secrecy::ExposeSecret;
 use shared::books::Auditor;
@@ -121,7 +123,10 @@ impl Rotation<'_> {
             endpoint_id: &created.endpoint.id,
             secret: created.secret.expose_secret(),
         };
-        auditor.secrets().edit(mode, |fields| fields.put_signing_secret(&stored)).await?;
+        let kept = auditor.secrets().edit(mode, |fields| fields.put_signing_secret(&stored)).await;
+        kept.with_context(|| {
+            format!("{} was made and its secret is not stored; run it again, or --abort", created.endpoint.id)
+        })?;
         sync::observe_endpoint(auditor.books(), &underway.uuid, &created.endpoint).await?;
         Ok(created.endpoint)
     }
@@ -172,7 +177,10 @@ async fn bring_undelivered(auditor: &Auditor) -> Result<usize> {
     let open = auditor.setup().list_undelivered_events().await.map_err(stripe_failed("list undelivered events"))?;
     let handled = open.into_iter().filter(|(_, event_type, _)| HANDLED_EVENT_TYPES.contains(&event_type.as_str()));
     let ids: Vec<EventId> = handled.map(|(event, _, _)| event).collect();
-    let known = auditor.books().store().read_events(&ids).await?;
+    let mut known = HashMap::new();
+    for some in ids.chunks(100) {
+        known.extend(auditor.books().store().read_events(some).await?);
+    }
     let mut brought = 0;
     for event in ids.iter().rev().filter(|event| !known.get(*event).is_some_and(|record| record.is_closed())) {
         let read = auditor.account().get_event(event).await.map_err(stripe_failed("read an undelivered event"))?;

@@ -93,10 +93,22 @@ impl StripeSetup for LiveStripe {
     }
 
     async fn list_undelivered_events(&self) -> Result<Vec<(EventId, String, i64)>, StripeError> {
-        let request = ListEvent::new().delivery_success(false).limit(100).build();
-        let page = self.list(request, described(|event: &Value| envelope::from_value(event.clone()))).await?;
-        let events = page.value.items.into_iter().filter_map(|listed| listed.value.ok());
-        Ok(events.map(|event| (event.id, event.event_type, event.created_at.as_second())).collect())
+        let (mut open, mut after) = (Vec::new(), None::<String>);
+        loop {
+            let request = ListEvent::new().delivery_success(false).limit(100);
+            let request = match &after {
+                Some(after) => request.starting_after(after),
+                None => request,
+            };
+            let read = described(|event: &Value| envelope::from_value(event.clone()));
+            let page = self.list(request.build(), read).await?.value;
+            let events = page.items.into_iter().filter_map(|listed| listed.value.ok());
+            open.extend(events.map(|event| (event.id, event.event_type, event.created_at.as_second())));
+            after = page.next;
+            if after.is_none() {
+                return Ok(open);
+            }
+        }
     }
 }
 
