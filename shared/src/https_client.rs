@@ -63,14 +63,18 @@ impl Default for HttpsClient {
 impl HttpsClient {
     /// Cheap: root certificates are read at the first https connection.
     pub fn new() -> HttpsClient {
-        HttpsClient::with_idle_timeout(POOL_IDLE_TIMEOUT)
+        HttpsClient::of(Connector::new(), POOL_IDLE_TIMEOUT)
     }
 
-    /// A connection that was idle for longer is not used again.
-    pub fn with_idle_timeout(idle_timeout: Duration) -> HttpsClient {
+    /// One with the same certificates and TLS sessions and a pool of its own, in which no connection is used again that was
+    /// idle for longer.
+    pub fn with_idle_timeout(&self, idle_timeout: Duration) -> HttpsClient {
+        HttpsClient::of(self.connector.clone(), idle_timeout)
+    }
+
+    fn of(connector: Connector, idle_timeout: Duration) -> HttpsClient {
         let mut builder = Client::builder(TokioExecutor::new());
         builder.pool_idle_timeout(idle_timeout).pool_timer(TokioTimer::new());
-        let connector = Connector::new();
         HttpsClient { client: builder.build(connector.clone()), connector }
     }
 

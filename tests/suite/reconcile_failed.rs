@@ -138,6 +138,7 @@ async fn what_cannot_be_read_in_a_list_is_said_and_passed_over() -> Result<()> {
     let auditor = core_on(&world.stack, services, Clock::default()).await?.auditor(Mode::Test)?;
     let (report, problems) = reconcile::run(&auditor, Instant::now() + Duration::from_secs(20)).await;
     assert_eq!((report.is_complete, problems.len()), (true, 0), "{report:?} {problems:?}");
+    assert_eq!((report.drift_checked, report.drift_failed), (1, 1), "{report:?}");
     let is_said = |message: &str, name: &str, id: &str| {
         let is_it = |line: &Value| line["level"] == "ERROR" && line["message"] == message && line[name] == id;
         local::logs::after(0).iter().any(is_it)

@@ -40,14 +40,15 @@ pub(crate) struct Upstream {
 
 impl Upstream {
     pub(crate) fn new(base: &Url, patience: Duration) -> Result<Upstream, Misconfigured> {
+        let client = HttpsClient::new();
         let is_no_base = || Misconfigured::new("UPSTREAM_URL", "is not the base of a URL");
         let base: Uri = base.as_str().parse().map_err(|_| is_no_base())?;
         Ok(Upstream {
             scheme: base.scheme().cloned().ok_or_else(is_no_base)?,
             authority: base.authority().cloned().ok_or_else(is_no_base)?,
             base_path: base.path().trim_end_matches('/').to_owned(),
-            client: HttpsClient::new(),
-            once: HttpsClient::with_idle_timeout(LONGEST_IDLE_BEFORE_WRITES),
+            once: client.with_idle_timeout(LONGEST_IDLE_BEFORE_WRITES),
+            client,
             patience,
         })
     }

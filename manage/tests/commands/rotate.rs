@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use jiff::SignedDuration;
 use local::Fault;
 use manage::commands::register_webhook::endpoints;
 use manage::commands::rotate::Rotation;
 use manage::printer::Printer;
 use secrecy::ExposeSecret;
 use serde_json::json;
-use shared::domain::Mode;
-use tests::World;
+use shared::clock::Clock;
+use shared::domain::{EventId, Mode};
+use shared::sync::event::HANDLED_EVENT_TYPES;
+use tests::{Detour, Services, World, core_on};
 
 use crate::support::{auditor, manage, manage_with, says_no_secret, target};
 
@@ -40,6 +43,34 @@ async fn the_webhooks_secret_is_exchanged_and_no_event_is_lost() -> Result<()> {
     world.sandbox("deliver", &json!({ "hold": false })).await?;
     world.subscribe(&world.token("43")?).await?;
     assert_eq!(world.status(&world.token("43")?).await?["status"], "trialing", "the new endpoint delivers");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_of_what_was_not_delivered_is_brought_before_the_old_endpoint_goes() -> Result<()> {
+    let world = World::start().await?;
+    world.sandbox("deliver", &json!({ "hold": true })).await?;
+    let session = world.checkout(&world.token("42")?).await?;
+    world.sandbox(&format!("checkout/{session}/pay"), &json!({ "card": "4242424242424242" })).await?;
+    // On this way to Stripe a page has one object.
+    let detour = Detour::to(world.stack.stripe_url()).await?;
+    let services = Services {
+        dynamodb_url: world.stack.dynamodb_url(),
+        stripe_url: detour.url(),
+        default_price: stripe_sandbox::DEFAULT_PRICE_ID,
+    };
+    let mut target = target(&world, Mode::Test).await?;
+    target.core = core_on(&world.stack, services, Clock::default()).await?;
+    let printer = Printer::captured(false).0;
+    Rotation { target: &target, printer: &printer, patience: Duration::from_secs(20) }.webhook().await?;
+    let auditor = auditor(&world);
+    let since = Clock::default().wall_now() - SignedDuration::from_hours(1);
+    let made = auditor.account().list_events(since, &HANDLED_EVENT_TYPES, None).await?;
+    let handled = made.items.into_iter().filter_map(|listed| listed.value.ok());
+    let handled = handled.filter(|event| HANDLED_EVENT_TYPES.contains(&event.event_type.as_str()));
+    let ids: Vec<EventId> = handled.map(|event| event.id).collect();
+    let known = auditor.books().store().read_events(&ids).await?;
+    assert!(ids.len() > 3 && ids.iter().all(|id| known.contains_key(id)), "{} of {}", known.len(), ids.len());
     Ok(())
 }
 
@@ -207,5 +238,16 @@ async fn a_key_of_stripes_that_is_not_kept_is_not_said_to_be_back() -> Result<()
     assert!(finish.code == 1 && finish.stderr.contains("is not the one that this rotation stored"), "{finish:?}");
     let said = manage(&world, &["rotate", "stripe-key", "--abort", "--yes"]).await;
     assert!(said.code == 0 && said.stdout.contains("is back"), "{said:?}");
+
+    // Whoever sets a third key by hand is not kept in the rotation for ever, and not sent back either.
+    manage_with(&world, &["rotate", "stripe-key", "--yes"], "sk_test_rolled1").await;
+    world.sandbox("keys", &json!({ "add": "sk_test_third1" })).await?;
+    manage_with(&world, &["secrets", "set", "stripe_secret_key", "--yes"], "sk_test_third1").await;
+    let said = manage(&world, &["rotate", "stripe-key", "--abort", "--yes"]).await;
+    assert!(said.code == 0 && said.stdout.contains("another key has been set by hand"), "{said:?}");
+    let secrets = target(&world, Mode::Test).await?.core.secrets.get(Mode::Test).await?;
+    assert_eq!(secrets.stripe_secret_key.expose_secret(), "sk_test_third1");
+    let again = manage(&world, &["rotate", "stripe-key", "--finish", "--yes"]).await;
+    assert!(again.code == 1 && again.stderr.contains("No new key was stored"), "{again:?}");
     Ok(())
 }

@@ -227,16 +227,21 @@ impl Function {
         }
     }
 
-    /// Our own paths whole; of those that pass the gate two segments, and the second only if it reads like the name of a
-    /// collection: the rest is another product's, and may hold a password reset token or an e-mail address.
+    /// Our own paths whole; of those that pass the gate two segments, as far as they read like the name of a collection or a
+    /// version: the rest is another product's, and may hold a password reset token or an e-mail address.
     fn loggable_path(&self, path: &str) -> String {
         const LONGEST: usize = 128;
         if !self.methods.is_empty() {
             return path.chars().take(LONGEST).collect();
         }
         let segments: Vec<&str> = path.split('/').skip(1).collect();
+        let is_version = |segment: &str| {
+            let number = segment.strip_prefix('v').unwrap_or_default();
+            matches!(number.len(), 1..=3) && number.bytes().all(|byte| byte.is_ascii_digit())
+        };
         let is_name = |segment: &&str| {
-            segment.len() <= 32 && segment.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_'))
+            let is_word = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_');
+            is_version(segment) || (segment.len() <= 32 && segment.bytes().all(is_word))
         };
         let shown: Vec<&str> = segments.iter().copied().take(2).take_while(is_name).collect();
         let rest = match (shown.len() < segments.len(), shown.is_empty()) {

@@ -227,6 +227,7 @@ async fn of_another_products_paths_two_segments_are_logged() {
         ("/api/ana@example.com", "/api/…"),
         ("/api/MjAyNC0xMi0wMQ", "/api/…"),
         ("/ana@example.com", "/…"),
+        ("/api/v1/ana@example.com", "/api/v1/…"),
         ("/", "/"),
     ] {
         assert_eq!(gate.loggable_path(path), logged);

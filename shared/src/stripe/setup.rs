@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 
 use super::StripeError;
-use crate::domain::{Currency, EventId, Interval, Price, Product, ProductId, WebhookEndpoint};
+use super::account::Page;
+use super::envelope::Envelope;
+use crate::domain::{Currency, Interval, Price, Product, ProductId, WebhookEndpoint};
 
 /// The account behind the key. Names of the business only, never of a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +82,6 @@ pub trait StripeSetup: Send + Sync {
     async fn mend_webhook_endpoint(&self, endpoint: &str, event_types: &[&str])
     -> Result<WebhookEndpoint, StripeError>;
 
-    /// Every event that some endpoint has not acknowledged, newest first, with the second of its creation.
-    async fn list_undelivered_events(&self) -> Result<Vec<(EventId, String, i64)>, StripeError>;
+    /// A page of the events that some endpoint has not acknowledged, newest first, of every type.
+    async fn list_undelivered_events(&self, after: Option<&str>) -> Result<Page<Envelope>, StripeError>;
 }

@@ -17,7 +17,19 @@ use crate::done::Done;
 const WALK: &str = "rotate-stripe-key";
 const KEY: &str = "stripe_secret_key";
 
+/// The prints of the key that goes and of the one that comes.
+struct Underway {
+    old: String,
+    new: String,
+}
+
 impl Rotation<'_> {
+    async fn key_underway(&self) -> Result<Option<Underway>> {
+        let noted = self.noted(WALK).await?;
+        let prints = noted.as_deref().and_then(|noted| noted.split_once(' '));
+        Ok(prints.map(|(old, new)| Underway { old: old.to_owned(), new: new.to_owned() }))
+    }
+
     pub async fn stripe_key(&self, new: SecretString) -> Result<Done> {
         let (mode, core) = (self.target.mode, &self.target.core);
         check_mode(&new, mode)?;
@@ -30,8 +42,8 @@ impl Rotation<'_> {
         }
         let value = json!(new.expose_secret());
         let (old, print) = (print_of(&core.secrets.read_fields(mode).await?), fingerprint(new.expose_secret()));
-        match self.noted(WALK).await? {
-            Some(noted) if noted.split_once(' ').is_none_or(|(_, new)| new != print) => {
+        match self.key_underway().await? {
+            Some(underway) if underway.new != print => {
                 bail!("Another new key was stored already. Retire the old one with --finish, or go back with --abort")
             }
             Some(_) => {}
@@ -61,13 +73,12 @@ impl Rotation<'_> {
     /// The version before goes, and with it the old key.
     pub async fn finish_stripe_key(&self) -> Result<Done> {
         let (mode, secrets) = (self.target.mode, &self.target.core.secrets);
-        let Some(noted) = self.noted(WALK).await? else {
+        let Some(underway) = self.key_underway().await? else {
             bail!("No new key was stored. Begin with: {}", self.target.command("rotate stripe-key"));
         };
-        let in_use = print_of(&secrets.read_fields(mode).await?);
-        if noted.split_once(' ').is_none_or(|(_, new)| new != in_use) {
+        if print_of(&secrets.read_fields(mode).await?) != underway.new {
             bail!(
-                "The key in use is not the one that this rotation stored. Nothing was retired. Go back with: {}",
+                "The key in use is not the one that this rotation stored. Nothing was retired. End the rotation with: {}",
                 self.target.command("rotate stripe-key --abort")
             );
         }
@@ -82,14 +93,14 @@ impl Rotation<'_> {
     /// The version before is the one with the old key only until somebody changes another field: it is looked at.
     pub async fn abort_stripe_key(&self) -> Result<Done> {
         let (mode, secrets) = (self.target.mode, &self.target.core.secrets);
-        let Some(noted) = self.noted(WALK).await? else {
+        let Some(underway) = self.key_underway().await? else {
             self.printer.say("No rotation of Stripe's key is under way.");
             return Ok(Done::Everything);
         };
-        let old = noted.split_once(' ').map_or(noted.as_str(), |(old, _)| old);
-        if print_of(&secrets.read_fields(mode).await?) != old {
+        let in_use = print_of(&secrets.read_fields(mode).await?);
+        if in_use == underway.new {
             let previous = secrets.read_previous_fields(mode).await?;
-            let Some(previous) = previous.filter(|previous| print_of(previous) == old) else {
+            let Some(previous) = previous.filter(|previous| print_of(previous) == underway.old) else {
                 bail!(
                     "The old key is not kept any more: something else of the secret was changed since. Nothing was \
                      changed now. Copy the old key from where you keep it into: {}. Then run this again",
@@ -100,7 +111,10 @@ impl Rotation<'_> {
             secrets.edit(mode, |fields| fields.set(KEY, key)).await?;
         }
         note(&self.target.store()?, WALK, None).await?;
-        self.tell("the key that was in use before is back");
+        match in_use == underway.new || in_use == underway.old {
+            true => self.tell("the key that was in use before is back"),
+            false => self.tell("another key has been set by hand; it stays, and the rotation is ended"),
+        }
         Ok(Done::Everything)
     }
 }

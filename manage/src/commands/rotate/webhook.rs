@@ -1,8 +1,6 @@
 //! The signing secret belongs to an endpoint, and Stripe sends every event to every endpoint: while there are two, an event
 //! that comes twice is a duplicate, and none is missed.
 
-use std::collections::HashMap;
-
 use anyhow::{Context as _, Result, bail};
 use secrecy::ExposeSecret;
 use shared::books::Auditor;
@@ -16,7 +14,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::super::doctor::probes;
-use super::super::{register_webhook, stripe_failed};
+use super::super::{readable, register_webhook, stripe_failed};
 use super::{Rotation, note};
 use crate::done::Done;
 
@@ -172,22 +170,28 @@ async fn find(auditor: &Auditor, uuid: &str) -> Result<Option<WebhookEndpoint>> 
     Ok(all.into_iter().find(|endpoint| endpoint.url.contains(uuid)))
 }
 
-/// Deleting an endpoint ends Stripe's tries to deliver to it. What is not on record yet is brought here.
+/// Deleting an endpoint ends Stripe's tries to deliver to it. What is not on record yet is brought here: page by page, newest
+/// first, and within a page oldest first, as then most views land at once.
 async fn bring_undelivered(auditor: &Auditor) -> Result<usize> {
-    let open = auditor.setup().list_undelivered_events().await.map_err(stripe_failed("list undelivered events"))?;
-    let handled = open.into_iter().filter(|(_, event_type, _)| HANDLED_EVENT_TYPES.contains(&event_type.as_str()));
-    let ids: Vec<EventId> = handled.map(|(event, _, _)| event).collect();
-    let mut known = HashMap::new();
-    for some in ids.chunks(100) {
-        known.extend(auditor.books().store().read_events(some).await?);
-    }
-    let mut brought = 0;
-    for event in ids.iter().rev().filter(|event| !known.get(*event).is_some_and(|record| record.is_closed())) {
-        let read = auditor.account().get_event(event).await.map_err(stripe_failed("read an undelivered event"))?;
-        if let Some(envelope) = read {
-            sync::receive(auditor.books(), &envelope, &Uuid::new_v4().to_string()).await?;
-            brought += 1;
+    let (mut brought, mut after) = (0, None);
+    loop {
+        let listed = auditor.setup().list_undelivered_events(after.as_deref()).await;
+        let mut page = listed.map_err(stripe_failed("list undelivered events"))?;
+        after = page.next.take();
+        let handled = readable(page)
+            .filter_map(Result::ok)
+            .filter(|event| HANDLED_EVENT_TYPES.contains(&event.event_type.as_str()));
+        let ids: Vec<EventId> = handled.map(|event| event.id).collect();
+        let known = auditor.books().store().read_events(&ids).await?;
+        for event in ids.iter().rev().filter(|event| !known.get(*event).is_some_and(|record| record.is_closed())) {
+            let read = auditor.account().get_event(event).await.map_err(stripe_failed("read an undelivered event"))?;
+            if let Some(envelope) = read {
+                sync::receive(auditor.books(), &envelope, &Uuid::new_v4().to_string()).await?;
+                brought += 1;
+            }
+        }
+        if after.is_none() {
+            return Ok(brought);
         }
     }
-    Ok(brought)
 }

@@ -21,7 +21,7 @@ use crate::stripe::object::{self, OwnedInvoice};
 use crate::stripe::{OwnedSubscription, Snapshot, StripeCustomer, StripeError};
 
 /// The most that Stripe lists at once.
-const PAGE: i64 = 100;
+pub(super) const PAGE: i64 = 100;
 
 /// Starts the list where the page before ended.
 macro_rules! after {
@@ -32,6 +32,7 @@ macro_rules! after {
         }
     };
 }
+pub(super) use after;
 
 impl LiveStripe {
     pub(super) async fn list<T>(

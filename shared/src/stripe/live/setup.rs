@@ -10,11 +10,13 @@ use stripe_product::price::{CreatePrice, CreatePriceRecurring, CreatePriceRecurr
 use stripe_product::product::CreateProduct;
 use stripe_types::Currency as StripeCurrency;
 
-use super::account::{described, endpoint};
+use super::account::{PAGE, after, described, endpoint};
 use super::{LiveStripe, in_path};
-use crate::domain::{EventId, Price, Product, WebhookEndpoint};
+use crate::domain::{Price, Product, WebhookEndpoint};
+use crate::stripe::account::Page;
+use crate::stripe::envelope::{self, Envelope};
 use crate::stripe::setup::{AccountProfile, NewPrice, PortalConfiguration, StripeSetup};
-use crate::stripe::{StripeError, envelope, object};
+use crate::stripe::{StripeError, object};
 
 const CONFIGURATIONS: &str = "/billing_portal/configurations";
 
@@ -92,23 +94,10 @@ impl StripeSetup for LiveStripe {
         self.ask(&request.build(), None, endpoint).await
     }
 
-    async fn list_undelivered_events(&self) -> Result<Vec<(EventId, String, i64)>, StripeError> {
-        let (mut open, mut after) = (Vec::new(), None::<String>);
-        loop {
-            let request = ListEvent::new().delivery_success(false).limit(100);
-            let request = match &after {
-                Some(after) => request.starting_after(after),
-                None => request,
-            };
-            let read = described(|event: &Value| envelope::from_value(event.clone()));
-            let page = self.list(request.build(), read).await?.value;
-            let events = page.items.into_iter().filter_map(|listed| listed.value.ok());
-            open.extend(events.map(|event| (event.id, event.event_type, event.created_at.as_second())));
-            after = page.next;
-            if after.is_none() {
-                return Ok(open);
-            }
-        }
+    async fn list_undelivered_events(&self, after: Option<&str>) -> Result<Page<Envelope>, StripeError> {
+        let request = ListEvent::new().delivery_success(false).limit(PAGE);
+        let read = described(|event: &Value| envelope::from_value(event.clone()));
+        self.list(after!(request, after).build(), read).await.map(|seen| seen.value)
     }
 }
 
